@@ -1,0 +1,169 @@
+/**
+ * The one place that talks to onnxruntime: compiles graphs, holds tensors where they are used, and runs one
+ * thing at a time (web sessions can't overlap).
+ */
+import type { env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-web';
+import { encodeModel, type Graph, sizeOf, staticShape, type TensorData } from '../graph/index.ts';
+import { Queue } from './queue.ts';
+import type { DeviceInfo } from './types.ts';
+
+/** What onnxruntime-web and onnxruntime-node have in common. */
+export interface Ort {
+  readonly InferenceSession: InferenceSessionFactory;
+  readonly Tensor: TensorConstructor;
+  readonly env: typeof env;
+}
+
+/** Tensors that a program takes and gives. Data stays where the backend computes. */
+export type Tensors = Record<string, Tensor>;
+
+/** The device can't go on (lost, out of memory); what was read back or stored before is safe. */
+export class DeviceError extends Error {
+  override name = 'DeviceError';
+}
+
+export interface Program {
+  /** Runs with every input of the graph bound; the outputs belong to the caller, who disposes of them. */
+  run(inputs: Tensors): Promise<Tensors>;
+  release(): Promise<void>;
+}
+
+export interface DeviceOptions {
+  readonly ort: Ort;
+  readonly info: DeviceInfo;
+  readonly providers: InferenceSession.SessionOptions['executionProviders'];
+  /** Given for WebGPU only. */
+  readonly gpu?: GPUDevice;
+  /** Threads of native sessions; web sessions take theirs from the environment. */
+  readonly threads?: number;
+}
+
+export class Device {
+  readonly info: DeviceInfo;
+  private readonly queue = new Queue();
+  private readonly programs = new Map<string, Promise<Program>>();
+  private readonly options: DeviceOptions;
+  /** How many sessions were made; a test watches that steady work makes none. */
+  compiled = 0;
+
+  constructor(options: DeviceOptions) {
+    this.options = options;
+    this.info = options.info;
+  }
+
+  /** The program kept under `key`, compiled on first use. At most `CACHED` are kept, the oldest go. */
+  program(key: string, build: () => Graph): Promise<Program> {
+    let program = this.programs.get(key);
+    if (program) {
+      this.programs.delete(key);
+    } else {
+      program = this.compile(build());
+      program.catch(() => this.programs.delete(key));
+      const [oldest] = this.programs;
+      if (this.programs.size >= CACHED && oldest) {
+        this.programs.delete(oldest[0]);
+        void oldest[1].then((p) => p.release()).catch(() => undefined);
+      }
+    }
+    this.programs.set(key, program);
+    return program;
+  }
+
+  /** Compiles a graph outside the cache; the caller releases it. */
+  async compile(graph: Graph): Promise<Program> {
+    const { ort, providers, gpu, threads } = this.options;
+    const onGpu = gpu !== undefined;
+    const session = await this.queue.run(() =>
+      ort.InferenceSession.create(encodeModel(graph), {
+        executionProviders: providers,
+        graphOptimizationLevel: 'all',
+        logSeverityLevel: 3,
+        ...(threads ? { intraOpNumThreads: threads } : {}),
+        // A node that quietly ran on the CPU would copy its tensors back and forth on every step.
+        ...(onGpu ? { preferredOutputLocation: 'gpu-buffer', extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+      }),
+    );
+    this.compiled++;
+    const names = graph.inputs.map((v) => v.name);
+    return {
+      run: (inputs) =>
+        this.queue.run(async () => {
+          const feeds: Tensors = {};
+          for (const name of names) {
+            const tensor = inputs[name];
+            if (!tensor) throw new Error(`internal: input ${name} is not bound`);
+            feeds[name] = tensor;
+          }
+          return (await session.run(feeds)) as Tensors;
+        }),
+      release: () => this.queue.run(() => session.release()),
+    };
+  }
+
+  /** A tensor that stays on the device until it is disposed of. */
+  upload(data: TensorData, shape: readonly number[]): Tensor {
+    const { gpu, ort } = this.options;
+    if (data.length !== sizeOf(shape)) throw new Error(`internal: ${data.length} elements for [${shape.join(',')}]`);
+    if (!gpu) return this.host(data, shape);
+    // WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says.
+    const buffer = gpu.createBuffer({
+      size: Math.max(16, Math.ceil(data.byteLength / 16) * 16),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      mappedAtCreation: true,
+    });
+    new Uint8Array(buffer.getMappedRange()).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    buffer.unmap();
+    return ort.Tensor.fromGpuBuffer(buffer, {
+      dataType: data instanceof Int32Array ? 'int32' : 'float32',
+      dims: [...shape],
+      download: () => readBuffer(gpu, buffer, data),
+      dispose: () => buffer.destroy(),
+    });
+  }
+
+  /** A small tensor for one run; it travels with the call. */
+  host(data: TensorData, shape: readonly number[]): Tensor {
+    const { Tensor } = this.options.ort;
+    const dims = staticShape(shape, 'tensor');
+    if (data instanceof Float32Array) return new Tensor('float32', data, dims);
+    if (data instanceof Int32Array) return new Tensor('int32', data, dims);
+    if (data instanceof BigInt64Array) return new Tensor('int64', data, dims);
+    return new Tensor('bool', data, dims);
+  }
+
+  /** The numbers of a float32 tensor, wherever it lives. */
+  async readFloats(tensor: Tensor): Promise<Float32Array> {
+    const data = await this.queue.run(() => tensor.getData());
+    if (!(data instanceof Float32Array)) throw new Error(`internal: ${tensor.type} where float32 was expected`);
+    return data;
+  }
+
+  async readInts(tensor: Tensor): Promise<Int32Array> {
+    const data = await this.queue.run(() => tensor.getData());
+    if (!(data instanceof Int32Array)) throw new Error(`internal: ${tensor.type} where int32 was expected`);
+    return data;
+  }
+
+  /** Forgets all cached programs. */
+  async dispose(): Promise<void> {
+    const programs = [...this.programs.values()];
+    this.programs.clear();
+    for (const program of programs) await (await program).release();
+    this.options.gpu?.destroy();
+  }
+}
+
+/** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */
+async function readBuffer(gpu: GPUDevice, buffer: GPUBuffer, like: TensorData): Promise<Float32Array | Int32Array> {
+  const staging = gpu.createBuffer({ size: buffer.size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  const encoder = gpu.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
+  gpu.queue.submit([encoder.finish()]);
+  await staging.mapAsync(GPUMapMode.READ);
+  const bytes = staging.getMappedRange().slice(0, like.byteLength);
+  staging.destroy();
+  return like instanceof Int32Array ? new Int32Array(bytes) : new Float32Array(bytes);
+}
+
+/** Programs kept compiled at once. */
+const CACHED = 48;

@@ -1,0 +1,207 @@
+/**
+ * What the engine offers to everything above it. No DOM types, no onnxruntime types: the pipeline and its
+ * tests are written against this file alone.
+ */
+
+/** One prompt with 1..n responses, as token ids: the unit of all training and scoring. */
+export interface Group {
+  /** At least one token. */
+  readonly promptIds: readonly number[];
+  /** Each at least one token; an end token is trained on only when it is listed here. */
+  readonly responseIds: readonly (readonly number[])[];
+}
+
+/** What a loss says about one group: see src/model/loss.ts. */
+export interface GroupLossValue {
+  /** The group's share of the step's loss. */
+  readonly loss: number;
+  /** dLoss/dlogp of every response of the group (logp = sum over the response's tokens). */
+  readonly coefficients: readonly number[];
+  /** Figures to be averaged over the groups of a step, e.g. rewardMargin. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** Loss of group number `index` of a step from the summed log-probabilities of its responses. */
+export type GroupLoss = (index: number, logps: readonly number[]) => GroupLossValue;
+
+export interface StepResult {
+  /** Sum of the groups' losses. */
+  readonly loss: number;
+  /** Global L2 norm of the gradient before clipping. */
+  readonly gradNorm: number;
+  /** Mean over groups of each metric. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Real (unpadded) tokens that went through the model. */
+  readonly tokens: number;
+}
+
+/** Trainable parameters and optimiser state, one flat vector a unit (a layer, or the embedding in full training). */
+export interface TrainerState {
+  readonly step: number;
+  readonly parameters: readonly Float32Array[];
+  /** First and second AdamW moments, same lengths as `parameters`. */
+  readonly m: readonly Float32Array[];
+  readonly v: readonly Float32Array[];
+}
+
+export interface OptimiserSettings {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Largest global gradient norm; 0 switches clipping off. */
+  readonly maxGradNorm: number;
+}
+
+/** Named LoRA tensors in PEFT's names and shapes (lora_A: [r, in], lora_B: [out, r]). */
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** One flat vector a layer; the layout is fixed by LoraConfig and the model config (src/model/parameters.ts). */
+export type AdapterWeights = readonly Float32Array[];
+
+export interface Trainer {
+  /** Per-token log-probabilities under the current parameters: [group][response][token]. */
+  logps(groups: readonly Group[], signal?: AbortSignal): Promise<Float32Array[][]>;
+  /**
+   * One optimiser step over `groups`, in as many micro-batches as memory asks for. The learning rate is
+   * this step's (schedules are pure functions in src/model/schedule.ts).
+   */
+  step(groups: readonly Group[], loss: GroupLoss, learningRate: number, signal?: AbortSignal): Promise<StepResult>;
+  /** Reads parameters and moments back from the device. */
+  state(): Promise<TrainerState>;
+  /** Replaces parameters, moments and step count. */
+  restore(state: TrainerState): Promise<void>;
+  /** Only the parameters, e.g. to hand to a sampler. */
+  weights(): Promise<AdapterWeights>;
+  dispose(): Promise<void>;
+}
+
+export interface SampleSettings {
+  /** 0 is greedy and ignores the seed. */
+  readonly temperature: number;
+  /** 1 switches it off. */
+  readonly topP: number;
+  /** 0 switches it off. */
+  readonly topK: number;
+  readonly maxTokens: number;
+  /** A row ends after emitting one of these. */
+  readonly stopIds: readonly number[];
+}
+
+export interface SampleRequest {
+  readonly promptIds: readonly number[];
+  readonly n: number;
+  /** Seed of this prompt; sample j of it always sees the same random stream, however prompts are batched. */
+  readonly seed: number;
+}
+
+export interface Sample {
+  /** As sampled, the stop token included where one was reached. */
+  readonly tokenIds: number[];
+  /** Log-probability of each token under the unmodified distribution (temperature 1, no top-p/top-k). */
+  readonly logps: number[];
+  /** False where maxTokens (or the context) ended it. */
+  readonly stopped: boolean;
+}
+
+export interface Sampler {
+  /**
+   * Samples every request, n each, sharing one prefill a prompt. `onDone` is awaited once a request with
+   * its n samples, in the order of finishing, so that it can be stored before more work starts.
+   * Aborting rejects with the signal's reason; finished requests have been handed over by then.
+   */
+  sample(
+    requests: readonly SampleRequest[],
+    settings: SampleSettings,
+    onDone: (index: number, samples: Sample[]) => void | Promise<void>,
+    options?: { signal?: AbortSignal; onTokens?: (tokens: number) => void },
+  ): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** Text to ids and back, by the model's own tokenizer. */
+export interface Tokenizer {
+  readonly vocabSize: number;
+  /** Ids that end a response (generation_config/config eos ids). */
+  readonly stopIds: readonly number[];
+  /** Id appended to every target in training. */
+  readonly eosId: number;
+  readonly hasChatTemplate: boolean;
+  /**
+   * The prompt as the model sees it before it answers: the chat template with the generation prompt, or
+   * without a template the plain text (with BOS where the tokenizer adds one; never two).
+   */
+  renderPrompt(messages: readonly ChatMessage[]): { text: string; ids: number[] };
+  /** A target answer's ids, no special tokens added but the end token at the end. */
+  encodeTarget(target: string): number[];
+  /** Special tokens left out. */
+  decode(ids: readonly number[]): string;
+  /** Each id's text by itself, special tokens shown; for display. */
+  pieces(ids: readonly number[]): string[];
+}
+
+export interface LoraConfig {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Subset of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj. */
+  readonly targets: readonly string[];
+}
+
+export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+
+export interface DeviceInfo {
+  readonly backend: BackendName;
+  /** Adapter name, or 'WebAssembly', with the number of threads. */
+  readonly description: string;
+  readonly threads: number;
+  /** Why this backend, where 'auto' chose it or a feature is missing; shown to the user. */
+  readonly note: string;
+}
+
+export interface ModelInfo {
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameterCount: number;
+  readonly layers: number;
+  readonly hiddenSize: number;
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  /** SHA-256 over config and weights, hex. */
+  readonly fingerprint: string;
+}
+
+/** A loaded model on a device. At most one trainer and one sampler are worked at a time (one queue). */
+export interface LanguageModel {
+  readonly info: ModelInfo;
+  readonly device: DeviceInfo;
+  readonly tokenizer: Tokenizer;
+  /** Trainer of a LoRA adapter, freshly initialised from `seed` (A Kaiming-uniform, B zero). */
+  createTrainer(lora: LoraConfig, optimiser: OptimiserSettings, seed: number): Promise<Trainer>;
+  /** Sampler of the base model (null) or of the base with an adapter. */
+  createSampler(lora: LoraConfig, adapter: AdapterWeights | null): Promise<Sampler>;
+  /** An adapter's tensors in PEFT's names and shapes. */
+  namedAdapter(lora: LoraConfig, adapter: AdapterWeights): NamedTensor[];
+  dispose(): Promise<void>;
+}
+
+export interface TextEmbedder {
+  readonly info: { name: string; fingerprint: string };
+  /** Normalised vectors, one a text, in order. */
+  embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]>;
+}
+
+/** Where files of a model come from: the embedded folder, a local folder, a hub, a test server. */
+export interface FileSource {
+  readonly name: string;
+  /** The file's bytes, or null where there is no such file. */
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array | null>;
+}

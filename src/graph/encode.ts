@@ -1,0 +1,196 @@
+/**
+ * Encodes a graph as an ONNX ModelProto. Field numbers are those of onnx.proto (IR version 10, operator set
+ * 21); the wire format is protobufjs's.
+ */
+import protobuf from 'protobufjs/minimal.js';
+import type { Constant, Graph } from './graph.ts';
+import { liveNodes, liveValues } from './live.ts';
+import type { DType, Node, Shape, TensorType } from './types.ts';
+
+const { Writer } = protobuf;
+type Writer = protobuf.Writer;
+
+const IR_VERSION = 10;
+const OPSET = 21;
+const DATA_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+
+type Attribute =
+  | { readonly name: string; readonly int: number }
+  | { readonly name: string; readonly float: number }
+  | { readonly name: string; readonly ints: readonly number[] }
+  | { readonly name: string; readonly graph: Graph };
+
+/** How a node is written: operator name, attributes, and attributes that ONNX takes as int64 inputs. */
+interface Lowered {
+  readonly op: string;
+  readonly domain?: string;
+  readonly attributes?: readonly Attribute[];
+  readonly extra?: readonly (readonly number[])[];
+}
+
+const flag = (name: string, on: boolean): Attribute => ({ name, int: on ? 1 : 0 });
+
+/** Run-time sizes become -1. */
+const sizes = (shape: Shape): number[] => shape.map((d) => (typeof d === 'number' ? d : -1));
+
+function lower(node: Node): Lowered {
+  switch (node.op) {
+    case 'Detach':
+      return { op: 'Identity' };
+    case 'Cast':
+      return { op: 'Cast', attributes: [{ name: 'to', int: DATA_TYPE[node.attributes.to] }] };
+    case 'Gemm':
+      return { op: 'Gemm', attributes: [flag('transA', node.attributes.transA), flag('transB', node.attributes.transB)] };
+    case 'Transpose':
+      return { op: 'Transpose', attributes: [{ name: 'perm', ints: node.attributes.perm }] };
+    case 'Reshape':
+    case 'Expand':
+      return { op: node.op, extra: [sizes(node.attributes.shape)] };
+    case 'Concat':
+      return { op: 'Concat', attributes: [{ name: 'axis', int: node.attributes.axis }] };
+    case 'Split':
+      return { op: 'Split', attributes: [{ name: 'axis', int: node.attributes.axis }], extra: [node.attributes.sizes] };
+    case 'Slice': {
+      const { start, end, axis } = node.attributes;
+      return { op: 'Slice', extra: [[start], [end], [axis]] };
+    }
+    case 'ReduceSum':
+    case 'ReduceMax':
+    case 'ReduceMin':
+      return { op: node.op, attributes: [flag('keepdims', node.attributes.keepdims)], extra: [node.attributes.axes] };
+    case 'Softmax':
+      return { op: 'Softmax', attributes: [{ name: 'axis', int: -1 }] };
+    case 'Gather':
+      return { op: 'Gather', attributes: [{ name: 'axis', int: 0 }] };
+    case 'GatherElements':
+      return { op: 'GatherElements', attributes: [{ name: 'axis', int: -1 }] };
+    case 'Loop':
+      return { op: 'Loop', attributes: [{ name: 'body', graph: node.attributes.body }] };
+    case 'GroupQueryAttention': {
+      const { heads, kvHeads, scale } = node.attributes;
+      return {
+        op: 'GroupQueryAttention',
+        domain: 'com.microsoft',
+        attributes: [
+          { name: 'num_heads', int: heads },
+          { name: 'kv_num_heads', int: kvHeads },
+          { name: 'scale', float: scale },
+        ],
+      };
+    }
+    default:
+      return { op: node.op };
+  }
+}
+
+function message(writer: Writer, field: number, write: (inner: Writer) => void): void {
+  writer.uint32((field << 3) | 2).fork();
+  write(writer);
+  writer.ldelim();
+}
+
+const string = (w: Writer, field: number, value: string): Writer => w.uint32((field << 3) | 2).string(value);
+const integer = (w: Writer, field: number, value: number): Writer => w.uint32(field << 3).int64(value);
+
+function writeAttribute(w: Writer, attribute: Attribute): void {
+  string(w, 1, attribute.name);
+  if ('int' in attribute) {
+    integer(w, 3, attribute.int);
+    integer(w, 20, 2);
+  } else if ('float' in attribute) {
+    w.uint32((2 << 3) | 5).float(attribute.float);
+    integer(w, 20, 1);
+  } else if ('ints' in attribute) {
+    for (const x of attribute.ints) integer(w, 8, x);
+    integer(w, 20, 7);
+  } else {
+    message(w, 6, (inner) => writeGraph(inner, attribute.graph, 'body'));
+    integer(w, 20, 5);
+  }
+}
+
+function writeValueInfo(w: Writer, name: string, type: TensorType): void {
+  string(w, 1, name);
+  message(w, 2, (typeProto) =>
+    message(typeProto, 1, (tensor) => {
+      integer(tensor, 1, DATA_TYPE[type.dtype]);
+      message(tensor, 2, (shape) => {
+        for (const dim of type.shape) {
+          message(shape, 1, (d) => (typeof dim === 'number' ? integer(d, 1, dim) : string(d, 2, dim)));
+        }
+      });
+    }),
+  );
+}
+
+function writeTensor(w: Writer, name: string, { value, data }: Constant): void {
+  for (const dim of sizes(value.shape)) integer(w, 1, dim);
+  integer(w, 2, DATA_TYPE[value.dtype]);
+  string(w, 8, name);
+  w.uint32((9 << 3) | 2).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
+
+function writeInt64s(w: Writer, name: string, values: readonly number[]): void {
+  integer(w, 1, values.length);
+  integer(w, 2, DATA_TYPE.int64);
+  string(w, 8, name);
+  const data = BigInt64Array.from(values, BigInt);
+  w.uint32((9 << 3) | 2).bytes(new Uint8Array(data.buffer));
+}
+
+function writeGraph(w: Writer, graph: Graph, name: string): void {
+  const extras: { name: string; values: readonly number[] }[] = [];
+  const prefix = graph.parent ? 'b' : 'x';
+  for (const node of liveNodes(graph)) {
+    const lowered = lower(node);
+    const inputs = node.inputs.map((v) => v.name);
+    for (const values of lowered.extra ?? []) {
+      // Named after the output they serve, so that a body's never meet the outer graph's.
+      const extra = `${prefix}_${node.outputs[0]?.name ?? ''}_${inputs.length}`;
+      extras.push({ name: extra, values });
+      inputs.push(extra);
+    }
+    message(w, 1, (n) => {
+      for (const input of inputs) string(n, 1, input);
+      for (const output of node.outputs) string(n, 2, output.name);
+      string(n, 4, lowered.op);
+      for (const attribute of lowered.attributes ?? []) message(n, 5, (a) => writeAttribute(a, attribute));
+      if (lowered.domain) string(n, 7, lowered.domain);
+    });
+  }
+  // Outputs have names of their own, so that an input or a value used twice can be one too.
+  graph.outputs.forEach((value, i) => {
+    message(w, 1, (n) => {
+      string(n, 1, value.name);
+      string(n, 2, graph.outputNames[i] ?? '');
+      string(n, 4, 'Identity');
+    });
+  });
+  string(w, 2, name);
+  const live = liveValues(graph);
+  for (const constant of graph.constants) {
+    if (live.has(constant.value)) message(w, 5, (t) => writeTensor(t, constant.value.name, constant));
+  }
+  for (const { name: extra, values } of extras) message(w, 5, (t) => writeInt64s(t, extra, values));
+  for (const value of graph.inputs) message(w, 11, (v) => writeValueInfo(v, value.name, value));
+  graph.outputs.forEach((value, i) => {
+    message(w, 12, (v) => writeValueInfo(v, graph.outputNames[i] ?? '', value));
+  });
+}
+
+/** The graph as the bytes of a valid .onnx file. */
+export function encodeModel(graph: Graph): Uint8Array {
+  const w = Writer.create();
+  integer(w, 1, IR_VERSION);
+  string(w, 2, 'self-contrast');
+  message(w, 7, (inner) => writeGraph(inner, graph, 'main'));
+  message(w, 8, (opset) => {
+    string(opset, 1, '');
+    integer(opset, 2, OPSET);
+  });
+  message(w, 8, (opset) => {
+    string(opset, 1, 'com.microsoft');
+    integer(opset, 2, 1);
+  });
+  return w.finish();
+}

@@ -1,0 +1,198 @@
+/** Builds graphs: one method an operator, shapes checked as they are put down. */
+import { SHAPES, type ShapeRule, sizeOf } from './shapes.ts';
+import {
+  type DType,
+  formatType,
+  type Node,
+  type NodeOf,
+  type OpAttributes,
+  type OpName,
+  type Shape,
+  ShapeError,
+  type TensorData,
+  type TensorType,
+  type Value,
+} from './types.ts';
+
+export interface Constant {
+  readonly value: Value;
+  readonly data: TensorData;
+}
+
+/** Names are unique over a graph and the loop bodies within it, since bodies may use outer values. */
+interface Names {
+  next: number;
+  readonly taken: Set<string>;
+}
+
+export class Graph {
+  readonly inputs: Value[] = [];
+  readonly outputs: Value[] = [];
+  readonly nodes: Node[] = [];
+  readonly constants: Constant[] = [];
+  /** Output names by value; an input may be an output too, under another name. */
+  readonly outputNames: string[] = [];
+  readonly parent: Graph | null;
+  private readonly names: Names;
+  private readonly scalars = new Map<string, Value>();
+
+  constructor(parent: Graph | null = null) {
+    this.parent = parent;
+    this.names = parent ? parent.names : { next: 0, taken: new Set() };
+  }
+
+  input(name: string, dtype: DType, shape: Shape): Value {
+    this.claim(name);
+    const value: Value = { name, dtype, shape, graph: this };
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** Declares a result under a name of its own. */
+  output(name: string, value: Value): void {
+    this.claim(name);
+    this.outputs.push(value);
+    this.outputNames.push(name);
+  }
+
+  constant(data: TensorData, shape: readonly number[], name?: string): Value {
+    if (data.length !== sizeOf(shape)) {
+      throw new Error(`constant of ${data.length} elements does not make [${shape.join(',')}]`);
+    }
+    const dtype: DType =
+      data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : data instanceof BigInt64Array ? 'int64' : 'bool';
+    if (name) this.claim(name);
+    const value: Value = { name: name ?? this.fresh('c'), dtype, shape, graph: this };
+    this.constants.push({ value, data });
+    return value;
+  }
+
+  /** A float32 number; the same number is put down once. */
+  scalar(x: number): Value {
+    return this.sharedScalar(`f${x}`, () => Float32Array.of(x));
+  }
+
+  /** An int32 number. */
+  int(x: number): Value {
+    return this.sharedScalar(`i${x}`, () => Int32Array.of(x));
+  }
+
+  /** 0, 1, ... n-1 as int32 [n]. */
+  iota(n: number): Value {
+    return this.sharedScalar(`iota${n}`, () => Int32Array.from({ length: n }, (_, i) => i), [n]);
+  }
+
+  private sharedScalar(key: string, data: () => TensorData, shape: number[] = []): Value {
+    let value = this.scalars.get(key);
+    if (!value) {
+      value = this.constant(data(), shape);
+      this.scalars.set(key, value);
+    }
+    return value;
+  }
+
+  /** Puts down an operator and returns its outputs. */
+  node<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K]): Value[] {
+    for (const value of inputs) {
+      if (!this.sees(value)) throw new ShapeError(op, inputs, `${value.name} belongs to another graph`);
+    }
+    const rule: ShapeRule<K> = SHAPES[op];
+    const outputs = rule(inputs, attributes).map((type: TensorType): Value => ({ ...type, name: this.fresh('v'), graph: this }));
+    const node: NodeOf<K> = { op, attributes, inputs, outputs };
+    // A NodeOf<K> for one operator is a member of the union Node; TypeScript can't see that for an open K.
+    this.nodes.push(node as unknown as Node);
+    return outputs;
+  }
+
+  private one<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K]): Value {
+    const [value] = this.node(op, inputs, attributes);
+    if (!value) throw new Error(`internal: ${op} made nothing`);
+    return value;
+  }
+
+  private sees(value: Value): boolean {
+    for (let graph: Graph | null = this; graph; graph = graph.parent) if (value.graph === graph) return true;
+    return false;
+  }
+
+  private fresh(prefix: string): string {
+    let name: string;
+    do name = `${prefix}${this.names.next++}`;
+    while (this.names.taken.has(name));
+    this.names.taken.add(name);
+    return name;
+  }
+
+  private claim(name: string): void {
+    if (this.names.taken.has(name)) throw new Error(`the name ${name} is taken in this graph`);
+    this.names.taken.add(name);
+  }
+
+  private lift(x: Value | number): Value {
+    return typeof x === 'number' ? this.scalar(x) : x;
+  }
+
+  add = (a: Value, b: Value | number): Value => this.one('Add', [a, this.lift(b)], {});
+  sub = (a: Value | number, b: Value | number): Value => this.one('Sub', [this.lift(a), this.lift(b)], {});
+  mul = (a: Value, b: Value | number): Value => this.one('Mul', [a, this.lift(b)], {});
+  div = (a: Value | number, b: Value | number): Value => this.one('Div', [this.lift(a), this.lift(b)], {});
+  equal = (a: Value, b: Value): Value => this.one('Equal', [a, b], {});
+  less = (a: Value, b: Value): Value => this.one('Less', [a, b], {});
+  and = (a: Value, b: Value): Value => this.one('And', [a, b], {});
+  neg = (x: Value): Value => this.one('Neg', [x], {});
+  exp = (x: Value): Value => this.one('Exp', [x], {});
+  log = (x: Value): Value => this.one('Log', [x], {});
+  sqrt = (x: Value): Value => this.one('Sqrt', [x], {});
+  sigmoid = (x: Value): Value => this.one('Sigmoid', [x], {});
+  tanh = (x: Value): Value => this.one('Tanh', [x], {});
+  detach = (x: Value): Value => this.one('Detach', [x], {});
+  cast = (x: Value, to: DType): Value => (x.dtype === to ? x : this.one('Cast', [x], { to }));
+  where = (cond: Value, x: Value, y: Value): Value => this.one('Where', [cond, x, y], {});
+  matmul = (a: Value, b: Value): Value => this.one('MatMul', [a, b], {});
+  gemm = (a: Value, b: Value, { transA = false, transB = false } = {}): Value =>
+    this.one('Gemm', [a, b], { transA, transB });
+  transpose = (x: Value, perm: readonly number[]): Value => this.one('Transpose', [x], { perm });
+  /** Swaps the last two dimensions. */
+  swap = (x: Value): Value => {
+    const rank = x.shape.length;
+    return this.transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
+  };
+  reshape = (x: Value, shape: Shape): Value =>
+    x.shape.join() === shape.join() ? x : this.one('Reshape', [x], { shape });
+  expand = (x: Value, shape: readonly number[]): Value =>
+    x.shape.join() === shape.join() ? x : this.one('Expand', [x], { shape });
+  concat = (xs: readonly Value[], axis: number): Value => this.one('Concat', xs, { axis });
+  split = (x: Value, axis: number, sizes: readonly number[]): Value[] => this.node('Split', [x], { axis, sizes });
+  slice = (x: Value, axis: number, start: number, end: number): Value => this.one('Slice', [x], { axis, start, end });
+  reduceSum = (x: Value, axes: readonly number[], keepdims = true): Value =>
+    this.one('ReduceSum', [x], { axes, keepdims });
+  reduceMax = (x: Value, axes: readonly number[], keepdims = true): Value =>
+    this.one('ReduceMax', [x], { axes, keepdims });
+  reduceMin = (x: Value, axes: readonly number[], keepdims = true): Value =>
+    this.one('ReduceMin', [x], { axes, keepdims });
+  softmax = (x: Value): Value => this.one('Softmax', [x], {});
+  gather = (data: Value, indices: Value): Value => this.one('Gather', [data, indices], {});
+  gatherElements = (data: Value, indices: Value): Value => this.one('GatherElements', [data, indices], {});
+
+  /** A zero tensor. */
+  zeros(shape: readonly number[]): Value {
+    return this.expand(this.scalar(0), shape);
+  }
+
+  /**
+   * The part of this graph from `inputs` (any of its values) to `outputs`: what lies before the inputs is cut
+   * off. It shares this graph's operators; build on the original only.
+   */
+  view(inputs: readonly Value[], outputs: Readonly<Record<string, Value>>): Graph {
+    const part = new Graph();
+    part.inputs.push(...inputs);
+    part.nodes.push(...this.nodes);
+    part.constants.push(...this.constants);
+    for (const [name, value] of Object.entries(outputs)) part.output(name, value);
+    return part;
+  }
+
+  describe(value: Value): string {
+    return `${value.name}:${formatType(value)}`;
+  }
+}

@@ -1,0 +1,8 @@
+export { encodeModel } from './encode.ts';
+export { backward } from './gradients.ts';
+export { Graph } from './graph.ts';
+export { savedValues } from './partition.ts';
+export { print } from './print.ts';
+export { sizeOf, staticShape } from './shapes.ts';
+export type { DType, Shape, TensorData, TensorType, Value } from './types.ts';
+export { ShapeError } from './types.ts';

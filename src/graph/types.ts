@@ -1,0 +1,110 @@
+/**
+ * The intermediate representation: a graph of typed values and ONNX operators.
+ *
+ * A graph is built forwards only (an operator can use just values that exist already), so its node list is
+ * always in topological order.
+ */
+import type { Graph } from './graph.ts';
+
+export type DType = 'float32' | 'int32' | 'int64' | 'bool';
+
+/** A size known while building, or the name of one known only at run time (the length of a growing cache). */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** A tensor in a graph: an input, a constant or an operator's output. */
+export interface Value extends TensorType {
+  readonly name: string;
+  readonly graph: Graph;
+}
+
+/** Data of a constant. bool is one byte an element, int64 BigInt64Array. */
+export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+
+type None = Readonly<Record<never, never>>;
+export interface Axis {
+  readonly axis: number;
+}
+export interface Reduction {
+  /** Non-negative axes; the reduced dimensions stay as 1 when keepdims. */
+  readonly axes: readonly number[];
+  readonly keepdims: boolean;
+}
+
+/** Every operator this project uses, with its attributes. Adding a key here asks for a rule in every table. */
+export interface OpAttributes {
+  Add: None;
+  Sub: None;
+  Mul: None;
+  Div: None;
+  Equal: None;
+  Less: None;
+  And: None;
+  Neg: None;
+  Exp: None;
+  Log: None;
+  Sqrt: None;
+  Sigmoid: None;
+  Tanh: None;
+  /** The same value, cut off from differentiation (ONNX Identity). */
+  Detach: None;
+  Cast: { readonly to: DType };
+  /** cond, x, y. */
+  Where: None;
+  /** Batched product over the last two dimensions, with broadcasting before them. */
+  MatMul: None;
+  /** Product of two matrices, either of them transposed. */
+  Gemm: { readonly transA: boolean; readonly transB: boolean };
+  Transpose: { readonly perm: readonly number[] };
+  /** At most one dimension may be -1 (worked out at run time when sizes are symbolic). */
+  Reshape: { readonly shape: Shape };
+  Expand: { readonly shape: readonly number[] };
+  Concat: Axis;
+  Split: Axis & { readonly sizes: readonly number[] };
+  /** Elements start..end-1 of one axis. */
+  Slice: Axis & { readonly start: number; readonly end: number };
+  ReduceSum: Reduction;
+  ReduceMax: Reduction;
+  ReduceMin: Reduction;
+  /** Over the last axis. */
+  Softmax: None;
+  /** Rows of a table: data [n, ...rest], indices of any shape -> [...indices, ...rest]. */
+  Gather: None;
+  /** One element a row: data [..., n], indices [..., 1] -> [..., 1]. */
+  GatherElements: None;
+  /** Rounds of `body`; inputs are trip count, condition and the carried state. */
+  Loop: { readonly body: Graph; readonly carried: number };
+  /** com.microsoft.GroupQueryAttention without rotary: q, k, v, past key, past value, seqlens, total. */
+  GroupQueryAttention: { readonly heads: number; readonly kvHeads: number; readonly scale: number };
+}
+
+export type OpName = keyof OpAttributes;
+
+export interface NodeOf<K extends OpName> {
+  readonly op: K;
+  readonly attributes: OpAttributes[K];
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+}
+
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
+
+/** An operator was given what it can't take: names the operator and the shapes. */
+export class ShapeError extends Error {
+  constructor(op: string, inputs: readonly TensorType[], problem: string) {
+    super(`${op}(${inputs.map(formatType).join(', ')}): ${problem}`);
+    this.name = 'ShapeError';
+  }
+}
+
+const SHORT: Record<DType, string> = { float32: 'f32', int32: 'i32', int64: 'i64', bool: 'bool' };
+
+/** e.g. f32[2,3]. */
+export function formatType(type: TensorType): string {
+  return `${SHORT[type.dtype]}[${type.shape.join(',')}]`;
+}

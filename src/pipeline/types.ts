@@ -1,0 +1,238 @@
+/** What a run is made of: records that are stored, events that are watched. Pure types, shared by all sides. */
+import type { BackendName, DeviceInfo, ModelInfo, TrainerState } from '../engine/types.ts';
+import type { RunConfig } from './config.ts';
+import type { Grader } from './grade.ts';
+
+export const STAGES = ['model', 'data', 'sft', 'sample', 'filter', 'dpo', 'evaluate'] as const;
+export type Stage = (typeof STAGES)[number];
+export type StageState = 'waiting' | 'running' | 'done' | 'failed';
+export type Arm = 'base' | 'sft' | 'selfContrast';
+
+/** One row of a data set as read. */
+export interface DataRow {
+  readonly prompt: string;
+  readonly target: string;
+  readonly grader?: Grader;
+}
+
+/** A row that was refused; line counts from 1. */
+export interface RefusedRow {
+  readonly line: number;
+  readonly reason: string;
+}
+
+export interface Dataset {
+  readonly id: string;
+  readonly name: string;
+  readonly rows: readonly DataRow[];
+  /** Separate held-out rows where the data set brings them; else they are split off `rows`. */
+  readonly heldOut?: readonly DataRow[];
+  readonly refused: readonly RefusedRow[];
+  /** SHA-256 of the rows, hex. */
+  readonly fingerprint: string;
+}
+
+/** A row in the tokens of the run's model. */
+export interface TokenizedRow {
+  readonly prompt: string;
+  readonly target: string;
+  readonly promptIds: readonly number[];
+  readonly targetIds: readonly number[];
+  readonly grader?: Grader;
+}
+
+/** The data stage's result: what training and evaluation really use, in order. */
+export interface PreparedData {
+  readonly train: readonly TokenizedRow[];
+  readonly heldOut: readonly TokenizedRow[];
+  readonly refused: readonly RefusedRow[];
+}
+
+export interface ResponseRecord {
+  /** Leading spaces stripped. */
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  /** Sum over tokenIds under the sampling policy, untempered. */
+  readonly logp: number;
+  readonly stopped: boolean;
+  /** Cosine to the target; absent before it is embedded. */
+  readonly similarity?: number;
+  /** In the negatives' pool after filtering; absent before filtering. */
+  readonly kept?: boolean;
+}
+
+export interface PromptResponses {
+  /** Index into PreparedData.train. */
+  readonly index: number;
+  readonly responses: readonly ResponseRecord[];
+}
+
+export interface PairRecord {
+  readonly index: number;
+  /** Which of the prompt's responses. */
+  readonly response: number;
+}
+
+/** Reference log-probability of every training target under the SFT policy, by prompt index. */
+export interface ReferenceRecord {
+  readonly index: number;
+  readonly logp: number;
+}
+
+/** One optimiser step of SFT or DPO. */
+export interface MetricRecord {
+  readonly stage: 'sft' | 'dpo';
+  readonly step: number;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+export interface Checkpoint {
+  readonly stage: 'sft' | 'dpo';
+  /** Optimiser steps done; the stage is complete when it equals its total. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly state: TrainerState;
+}
+
+export interface HeldOutScore {
+  readonly prompts: number;
+  /** Only where the data has a grader. */
+  readonly accuracy?: number;
+  /** Standard error of accuracy over prompts. */
+  readonly accuracyError?: number;
+  /** Mean log-probability per target token. */
+  readonly targetLogProb: number;
+  /** Mean cosine of the T = 1 samples to the target. */
+  readonly similarity: number;
+  readonly meanTokens: number;
+}
+
+export interface HeldOutAnswer {
+  readonly prompt: string;
+  readonly target: string;
+  readonly answers: Readonly<Record<Arm, { text: string; correct?: boolean; similarity: number }>>;
+}
+
+export interface StageReport {
+  readonly seconds: number;
+  readonly [figure: string]: number | string | readonly number[];
+}
+
+/** report.json. */
+export interface Report {
+  readonly stages: Partial<Record<'sft' | 'sample' | 'filter' | 'dpo', StageReport>>;
+  readonly evaluation: {
+    readonly heldOut: Partial<Record<Arm, HeldOutScore>>;
+    /** Self-Contrast against SFT on the same held-out prompts, ties 0.5; null without held-out prompts. */
+    readonly winRateVsSft: number | null;
+    /** What decided a win: the grader, or similarity to the target. */
+    readonly judge: 'grader' | 'similarity' | null;
+  };
+  readonly warnings: readonly string[];
+}
+
+export interface RunManifest {
+  readonly id: string;
+  readonly name: string;
+  readonly created: number;
+  readonly config: RunConfig;
+  readonly datasetId: string;
+  readonly stages: Readonly<Record<Stage, StageState>>;
+  /** Seconds spent a stage, over all sittings. */
+  readonly seconds: Readonly<Partial<Record<Stage, number>>>;
+  readonly device?: DeviceInfo;
+  readonly model?: ModelInfo;
+  readonly report?: Report;
+  readonly error?: RunError;
+}
+
+/** An error that crossed a worker boundary: what happened, where, and what to do. */
+export interface RunError {
+  readonly stage: Stage;
+  readonly code: string;
+  readonly message: string;
+  readonly details: string;
+}
+
+export interface Progress {
+  readonly stage: Stage;
+  readonly done: number;
+  readonly total: number;
+  /** e.g. 'steps', 'responses', 'prompts', 'bytes'. */
+  readonly unit: string;
+  /** Units a second; 0 while unknown. */
+  readonly rate: number;
+  readonly secondsLeft: number | null;
+  /** Extra live figures, e.g. tokensPerSecond, loss. */
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+export type RunEvent =
+  | { readonly type: 'stage'; readonly stage: Stage; readonly state: StageState; readonly summary: string }
+  | { readonly type: 'progress'; readonly progress: Progress }
+  | { readonly type: 'metric'; readonly metric: MetricRecord }
+  | { readonly type: 'prepared'; readonly train: number; readonly heldOut: number; readonly refused: number }
+  | { readonly type: 'responses'; readonly prompt: string; readonly target: string; readonly record: PromptResponses }
+  /** The same few held-out prompts answered again during SFT and DPO. */
+  | { readonly type: 'preview'; readonly stage: 'sft' | 'dpo'; readonly step: number; readonly answers: readonly { prompt: string; text: string }[] }
+  | { readonly type: 'device'; readonly device: DeviceInfo; readonly model: ModelInfo }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'manifest'; readonly manifest: RunManifest };
+
+/**
+ * The records of one run. Implemented over IndexedDB in src/storage; every method is atomic, and a
+ * finished unit is durable when its promise resolves.
+ */
+export interface RunStore {
+  manifest(): Promise<RunManifest>;
+  saveManifest(manifest: RunManifest): Promise<void>;
+  dataset(): Promise<Dataset>;
+  prepared(): Promise<PreparedData | undefined>;
+  savePrepared(prepared: PreparedData): Promise<void>;
+  /** All stored prompts' responses, by index. */
+  responses(): Promise<PromptResponses[]>;
+  saveResponses(records: readonly PromptResponses[]): Promise<void>;
+  references(): Promise<ReferenceRecord[]>;
+  saveReferences(records: readonly ReferenceRecord[]): Promise<void>;
+  pairs(): Promise<PairRecord[]>;
+  savePairs(pairs: readonly PairRecord[]): Promise<void>;
+  metrics(stage: 'sft' | 'dpo'): Promise<MetricRecord[]>;
+  /** A checkpoint and the metrics up to it, in one transaction. */
+  saveCheckpoint(checkpoint: Checkpoint, metrics: readonly MetricRecord[]): Promise<void>;
+  checkpoint(stage: 'sft' | 'dpo'): Promise<Checkpoint | undefined>;
+  answers(): Promise<HeldOutAnswer[]>;
+  saveAnswers(answers: readonly HeldOutAnswer[]): Promise<void>;
+  /** Removes what `stage` and the stages after it have written, before they are redone. */
+  clearFrom(stage: Stage): Promise<void>;
+}
+
+/** What workers/model.ts offers to the page and the headless runner (through comlink). */
+export interface ModelWorkerApi {
+  /** Runs the unfinished stages of a stored run, up to and including `until` (default: all). */
+  run(runId: string, onEvent: (event: RunEvent) => void, until?: Stage): Promise<void>;
+  /** Stops at the next safe point (within a decode slice or a micro-batch); everything finished is stored. */
+  stop(): Promise<void>;
+  /** Reads model and data, reports what a run would do, and stops (--check). */
+  check(runId: string): Promise<CheckResult>;
+  /** One answer of one arm of a finished (or partly finished) run; tokens are streamed. */
+  chat(runId: string, arm: Arm, messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[], options: { temperature: number; seed: number }, onText: (text: string) => void): Promise<string>;
+  /** The files of OUT/ (DESIGN.md) of a run, as far as it has come. */
+  exportFiles(runId: string): Promise<ExportFile[]>;
+}
+
+export interface ExportFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface CheckResult {
+  readonly rowsRead: number;
+  readonly refused: readonly RefusedRow[];
+  readonly train: number;
+  readonly heldOut: number;
+  readonly firstPrompt: { text: string; pieces: readonly string[]; targetPieces: readonly string[] };
+  readonly needs: Readonly<Record<string, number>>;
+  readonly model: ModelInfo;
+  readonly backend: BackendName;
+  readonly note: string;
+}
