@@ -16,19 +16,20 @@ const DATA_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool:
 
 type Attribute =
   | { readonly name: string; readonly int: number }
-  | { readonly name: string; readonly float: number }
   | { readonly name: string; readonly ints: readonly number[] }
   | { readonly name: string; readonly graph: Graph };
 
 /** How a node is written: operator name, attributes, and attributes that ONNX takes as int64 inputs. */
 interface Lowered {
   readonly op: string;
-  readonly domain?: string;
   readonly attributes?: readonly Attribute[];
   readonly extra?: readonly (readonly number[])[];
 }
 
 const flag = (name: string, on: boolean): Attribute => ({ name, int: on ? 1 : 0 });
+
+/** "To the end", for Slice. */
+const MAX_SLICE = 2 ** 31 - 1;
 
 /** Run-time sizes become -1. */
 const sizes = (shape: Shape): number[] => shape.map((d) => (typeof d === 'number' ? d : -1));
@@ -52,7 +53,7 @@ function lower(node: Node): Lowered {
       return { op: 'Split', attributes: [{ name: 'axis', int: node.attributes.axis }], extra: [node.attributes.sizes] };
     case 'Slice': {
       const { start, end, axis } = node.attributes;
-      return { op: 'Slice', extra: [[start], [end], [axis]] };
+      return { op: 'Slice', extra: [[start], [typeof end === 'number' ? end : MAX_SLICE], [axis]] };
     }
     case 'ReduceSum':
     case 'ReduceMax':
@@ -66,18 +67,6 @@ function lower(node: Node): Lowered {
       return { op: 'GatherElements', attributes: [{ name: 'axis', int: -1 }] };
     case 'Loop':
       return { op: 'Loop', attributes: [{ name: 'body', graph: node.attributes.body }] };
-    case 'GroupQueryAttention': {
-      const { heads, kvHeads, scale } = node.attributes;
-      return {
-        op: 'GroupQueryAttention',
-        domain: 'com.microsoft',
-        attributes: [
-          { name: 'num_heads', int: heads },
-          { name: 'kv_num_heads', int: kvHeads },
-          { name: 'scale', float: scale },
-        ],
-      };
-    }
     default:
       return { op: node.op };
   }
@@ -97,9 +86,6 @@ function writeAttribute(w: Writer, attribute: Attribute): void {
   if ('int' in attribute) {
     integer(w, 3, attribute.int);
     integer(w, 20, 2);
-  } else if ('float' in attribute) {
-    w.uint32((2 << 3) | 5).float(attribute.float);
-    integer(w, 20, 1);
   } else if ('ints' in attribute) {
     for (const x of attribute.ints) integer(w, 8, x);
     integer(w, 20, 7);
@@ -155,7 +141,6 @@ function writeGraph(w: Writer, graph: Graph, name: string): void {
       for (const output of node.outputs) string(n, 2, output.name);
       string(n, 4, lowered.op);
       for (const attribute of lowered.attributes ?? []) message(n, 5, (a) => writeAttribute(a, attribute));
-      if (lowered.domain) string(n, 7, lowered.domain);
     });
   }
   // Outputs have names of their own, so that an input or a value used twice can be one too.
@@ -187,10 +172,6 @@ export function encodeModel(graph: Graph): Uint8Array {
   message(w, 8, (opset) => {
     string(opset, 1, '');
     integer(opset, 2, OPSET);
-  });
-  message(w, 8, (opset) => {
-    string(opset, 1, 'com.microsoft');
-    integer(opset, 2, 1);
   });
   return w.finish();
 }

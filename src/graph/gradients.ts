@@ -167,6 +167,7 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
   },
   Slice: (g, node, cotangents) => {
     const { axis, start, end } = node.attributes;
+    if (typeof end === 'string') throw new Error('Slice gradient needs sizes known beforehand');
     const shape = staticShape(first(node.inputs).shape, 'Slice gradient');
     const size = shape[axis] ?? 0;
     const parts = [first(cotangents)];
@@ -204,7 +205,6 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
     return [g.mul(hot, first(cotangents)), null];
   },
   Loop: notDifferentiable('Loop'),
-  GroupQueryAttention: notDifferentiable('GroupQueryAttention'),
 };
 
 function applyRule<K extends OpName>(

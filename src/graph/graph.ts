@@ -1,6 +1,7 @@
 /** Builds graphs: one method an operator, shapes checked as they are put down. */
 import { SHAPES, type ShapeRule, sizeOf } from './shapes.ts';
 import {
+  type Dim,
   type DType,
   formatType,
   type Node,
@@ -164,6 +165,9 @@ export class Graph {
   concat = (xs: readonly Value[], axis: number): Value => this.one('Concat', xs, { axis });
   split = (x: Value, axis: number, sizes: readonly number[]): Value[] => this.node('Split', [x], { axis, sizes });
   slice = (x: Value, axis: number, start: number, end: number): Value => this.one('Slice', [x], { axis, start, end });
+  /** Everything of an axis from `start` on, its length being `length` (which may be a run-time size). */
+  sliceFrom = (x: Value, axis: number, start: number, length: Dim): Value =>
+    this.one('Slice', [x], { axis, start, end: typeof length === 'number' ? start + length : length });
   reduceSum = (x: Value, axes: readonly number[], keepdims = true): Value =>
     this.one('ReduceSum', [x], { axes, keepdims });
   reduceMax = (x: Value, axes: readonly number[], keepdims = true): Value =>

@@ -186,6 +186,7 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     const [x] = arity('Slice', inputs, 1);
     checkAxis('Slice', inputs, axis, x.shape.length);
     const size = x.shape[axis];
+    if (typeof end === 'string') return [{ dtype: x.dtype, shape: x.shape.with(axis, end) }];
     if (start < 0 || end <= start || (typeof size === 'number' && end > size)) {
       throw new ShapeError('Slice', inputs, `${start}..${end} is outside axis ${axis}`);
     }
@@ -215,11 +216,5 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     return outputs.map((v, i) =>
       i < carried ? { dtype: v.dtype, shape: v.shape } : { dtype: v.dtype, shape: ['rounds', ...v.shape] },
     );
-  },
-  GroupQueryAttention: (inputs, { heads, kvHeads }) => {
-    const [q, , , pastK, pastV] = inputs;
-    if (!q || !pastK || !pastV || inputs.length !== 7) throw new ShapeError('GroupQueryAttention', inputs, 'needs 7 inputs');
-    if (heads % kvHeads !== 0) throw new ShapeError('GroupQueryAttention', inputs, `${heads} heads over ${kvHeads}`);
-    return [q, pastK, pastV].map(({ dtype, shape }) => ({ dtype, shape }));
   },
 };

@@ -66,8 +66,8 @@ export interface OpAttributes {
   Expand: { readonly shape: readonly number[] };
   Concat: Axis;
   Split: Axis & { readonly sizes: readonly number[] };
-  /** Elements start..end-1 of one axis. */
-  Slice: Axis & { readonly start: number; readonly end: number };
+  /** Elements start..end-1 of one axis; a named end means the rest, which is of that run-time size. */
+  Slice: Axis & { readonly start: number; readonly end: Dim };
   ReduceSum: Reduction;
   ReduceMax: Reduction;
   ReduceMin: Reduction;
@@ -79,8 +79,6 @@ export interface OpAttributes {
   GatherElements: None;
   /** Rounds of `body`; inputs are trip count, condition and the carried state. */
   Loop: { readonly body: Graph; readonly carried: number };
-  /** com.microsoft.GroupQueryAttention without rotary: q, k, v, past key, past value, seqlens, total. */
-  GroupQueryAttention: { readonly heads: number; readonly kvHeads: number; readonly scale: number };
 }
 
 export type OpName = keyof OpAttributes;

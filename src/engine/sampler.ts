@@ -1,0 +1,362 @@
+/** Sampling on a device: batches of prompts x n rows, decoded in slices so that stopping is never far. */
+import type { Tensor } from 'onnxruntime-web';
+import { Graph } from '../graph/index.ts';
+import { padLength, rotaryTable } from '../model/batch.ts';
+import { MASKED } from '../model/block.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { type LoraConfig, layerName, mergeLora, projections, units, unpackUnit } from '../model/parameters.ts';
+import { stream } from '../model/random.ts';
+import {
+  constantModel,
+  inputModel,
+  loopGraph,
+  prefill,
+  type SamplingRule,
+  type SamplingShape,
+  samplingKey,
+  stateNames,
+  stepGraph,
+} from '../model/sampling-graphs.ts';
+import { thetaInput } from '../model/training-graphs.ts';
+import type { Device, Program, Tensors } from './device.ts';
+import type { AdapterWeights, Sample, SampleRequest, Sampler, SampleSettings } from './types.ts';
+
+export interface SamplerOptions {
+  readonly config: ModelConfig;
+  readonly lora: LoraConfig;
+  readonly adapter: AdapterWeights | null;
+  /** Base weights on the device, by Hugging Face name. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** Rows decoded together. */
+  readonly rows: number;
+  /** Rounds between looks at the signal. */
+  readonly slice: number;
+}
+
+/** Some rows of one request, decoded in one batch. */
+interface Part {
+  readonly request: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One batch of parts under way. */
+interface Batch {
+  readonly shape: SamplingShape;
+  readonly parts: readonly Part[];
+  readonly draws: (() => number)[];
+  /** Tokens each row may still take: maxTokens, or what the context leaves. */
+  readonly limits: readonly number[];
+  readonly rows: Sample[];
+}
+
+export class DeviceSampler implements Sampler {
+  private readonly programs = new Map<string, Promise<Program>>();
+  private readonly device: Device;
+  private readonly options: SamplerOptions;
+  /** Weights with the adapter merged in, where they are built into the graph; else null. */
+  private readonly merged: Map<string, Float32Array> | null;
+  private readonly bound: Tensors = {};
+
+  constructor(device: Device, options: SamplerOptions) {
+    this.device = device;
+    this.options = options;
+    const { weights, adapter, config, lora } = options;
+    this.merged = device.info.backend === 'webgpu' ? null : mergedWeights(options);
+    for (const [name, tensor] of weights) {
+      const data = this.merged?.get(name);
+      this.bound[name] = data ? device.host(data, tensor.dims) : tensor;
+    }
+    if (!this.merged && adapter) {
+      units(config, { kind: 'lora', lora }).forEach((_, l) => {
+        const theta = adapter[l] ?? new Float32Array(0);
+        this.bound[thetaInput(l)] = device.upload(theta, [theta.length]);
+      });
+    }
+  }
+
+  async sample(
+    requests: readonly SampleRequest[],
+    settings: SampleSettings,
+    onDone: (index: number, samples: Sample[]) => void | Promise<void>,
+    { signal, onTokens }: { signal?: AbortSignal; onTokens?: (tokens: number) => void } = {},
+  ): Promise<void> {
+    this.check(requests, settings);
+    const results: Sample[][] = requests.map(() => []);
+    for (const parts of this.plan(requests)) {
+      signal?.throwIfAborted();
+      const batch = this.begin(requests, parts, settings);
+      await this.decode(requests, batch, settings, signal, onTokens);
+      for (const [slot, part] of parts.entries()) {
+        const samples = results[part.request] ?? [];
+        for (let j = 0; j < part.count; j++) {
+          const row = batch.rows[slot * batch.shape.n + j];
+          if (row) samples[part.first + j] = row;
+        }
+        const wanted = requests[part.request]?.n ?? 0;
+        if (Object.keys(samples).length === wanted) await onDone(part.request, samples);
+      }
+    }
+  }
+
+  private check(requests: readonly SampleRequest[], settings: SampleSettings): void {
+    const { contextLength } = this.options.config;
+    const bad = (what: string) => {
+      throw new Error(`sampling: ${what}`);
+    };
+    if (!(settings.temperature >= 0)) bad(`temperature ${settings.temperature} is not 0 or more`);
+    if (!(settings.topP > 0 && settings.topP <= 1)) bad(`top-p ${settings.topP} is not above 0 and at most 1`);
+    if (!Number.isInteger(settings.topK) || settings.topK < 0) bad(`top-k ${settings.topK} is not a whole number from 0`);
+    if (!Number.isInteger(settings.maxTokens) || settings.maxTokens < 1) bad(`max tokens ${settings.maxTokens} is not a whole number from 1`);
+    requests.forEach(({ promptIds, n }, i) => {
+      if (promptIds.length === 0) bad(`prompt ${i} has no tokens`);
+      if (promptIds.length >= contextLength) bad(`prompt ${i} has ${promptIds.length} tokens; the context is ${contextLength}`);
+      if (!Number.isInteger(n) || n < 1) bad(`prompt ${i} asks for ${n} samples`);
+    });
+  }
+
+  /** Batches of parts with equal row counts and prompts of like length. */
+  private plan(requests: readonly SampleRequest[]): Part[][] {
+    const { rows } = this.options;
+    const length = (part: Part) => padLength(Math.max(1, (requests[part.request]?.promptIds.length ?? 1) - 1));
+    const parts = requests.flatMap(({ n }, request) =>
+      Array.from({ length: Math.ceil(n / rows) }, (_, i) => ({ request, first: i * rows, count: Math.min(rows, n - i * rows) })),
+    );
+    parts.sort((a, b) => a.count - b.count || length(a) - length(b) || a.request - b.request);
+    const batches: Part[][] = [];
+    for (const part of parts) {
+      const open = batches.at(-1);
+      const [first] = open ?? [];
+      if (open && first && first.count === part.count && (open.length + 1) * part.count <= rows && length(first) === length(part)) {
+        open.push(part);
+      } else batches.push([part]);
+    }
+    return batches;
+  }
+
+  private begin(requests: readonly SampleRequest[], parts: readonly Part[], settings: SampleSettings): Batch {
+    const { config } = this.options;
+    const n = parts[0]?.count ?? 1;
+    const prompts = parts.map((p) => requests[p.request]?.promptIds ?? []);
+    const shape = {
+      // Short batches are padded to a power of two, so that the last ones do not each compile a graph.
+      prompts: Math.min(2 ** Math.ceil(Math.log2(parts.length)), Math.max(1, Math.floor(this.options.rows / n))),
+      n,
+      promptRows: padLength(Math.max(1, ...prompts.map((p) => p.length - 1))),
+    };
+    const rows = parts.flatMap((part) => Array.from({ length: n }, (_, j) => ({ part, j })));
+    return {
+      shape,
+      parts,
+      draws: rows.map(({ part, j }) => stream(requests[part.request]?.seed ?? 0, 'sample', part.first + j)),
+      limits: rows.map(({ part }) => {
+        const used = requests[part.request]?.promptIds.length ?? 0;
+        return Math.min(settings.maxTokens, config.contextLength - used);
+      }),
+      rows: rows.map(() => ({ tokenIds: [], logps: [], stopped: false })),
+    };
+  }
+
+  private async decode(
+    requests: readonly SampleRequest[],
+    batch: Batch,
+    settings: SampleSettings,
+    signal: AbortSignal | undefined,
+    onTokens: ((tokens: number) => void) | undefined,
+  ): Promise<void> {
+    const { config, slice } = this.options;
+    const prompts = batch.parts.map((p) => requests[p.request]?.promptIds ?? []);
+    const most = Math.max(...batch.limits);
+    const context = await this.prefill(batch.shape, prompts, most);
+    let state = this.firstState(batch, prompts);
+    for (let done = 0; done < most; ) {
+      signal?.throwIfAborted();
+      const rounds = Math.min(slice, most - done);
+      const out = await this.rounds(batch, settings, context, state, rounds);
+      disposeAll(Object.values(state));
+      state = out.state;
+      const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
+      this.collect(batch, settings.stopIds, out.tokens, out.logps);
+      onTokens?.(batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0) - before);
+      done += rounds;
+      if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
+    }
+    disposeAll([...Object.values(state), ...Object.values(context)]);
+  }
+
+  /** Appends drawn tokens to the rows that still want them. tokens, logps: [rounds, B]. */
+  private collect({ rows, limits, shape }: Batch, stopIds: readonly number[], tokens: Int32Array, logps: Float32Array): void {
+    const B = shape.prompts * shape.n;
+    rows.forEach((row, i) => {
+      for (let at = i; at < tokens.length; at += B) {
+        if (row.stopped || row.tokenIds.length >= (limits[i] ?? 0)) break;
+        const id = tokens[at] ?? 0;
+        row.tokenIds.push(id);
+        row.logps.push(logps[at] ?? 0);
+        row.stopped = stopIds.includes(id);
+      }
+    });
+  }
+
+  /** Keys and values of the prompts, their mask and the rotary tables. */
+  private async prefill(s: SamplingShape, prompts: readonly (readonly number[])[], most: number): Promise<Tensors> {
+    const { config, lora, adapter } = this.options;
+    const P = s.promptRows;
+    const ids = new Int32Array(s.prompts * P);
+    const positions = new Int32Array(s.prompts * P);
+    const mask = new Float32Array(s.prompts * P).fill(MASKED);
+    prompts.forEach((prompt, slot) => {
+      for (let i = 0; i < prompt.length - 1; i++) {
+        ids[slot * P + i] = prompt[i] ?? 0;
+        positions[slot * P + i] = i;
+        mask[slot * P + i] = 0;
+      }
+    });
+    const half = config.headDim / 2;
+    const table = (length: ArrayLike<number>, shape: (rows: number) => number[]) => {
+      const { cos, sin } = rotaryTable(config, length);
+      return { cos: this.device.host(cos, shape(length.length)), sin: this.device.host(sin, shape(length.length)) };
+    };
+    const program = await this.program(`prefill ${s.prompts} ${P}`, () => {
+      const g = new Graph();
+      prefill(g, config, s, inputModel(g, config, !this.merged && adapter ? lora : null));
+      return g;
+    });
+    const out = await program.run({
+      ...this.bound,
+      ids: this.device.host(ids, [ids.length]),
+      ...table(positions, (rows) => [rows, 1, half]),
+    });
+    const longest = Math.max(...prompts.map((p) => p.length));
+    const reach = Int32Array.from({ length: longest + most + 1 }, (_, i) => i);
+    return {
+      ...out,
+      mask: this.device.host(mask, [s.prompts, 1, 1, P]),
+      ...table(reach, (rows) => [rows, half]),
+    };
+  }
+
+  private firstState({ shape }: Batch, prompts: readonly (readonly number[])[]): Tensors {
+    const { config } = this.options;
+    const B = shape.prompts * shape.n;
+    const perRow = (value: (prompt: readonly number[] | undefined) => number) =>
+      Array.from({ length: B }, (_, i) => value(prompts[Math.floor(i / shape.n)]));
+    const empty = () => this.device.host(new Float32Array(0), [B, config.kvHeads, 0, config.headDim]);
+    const state: Tensors = {
+      ids: this.device.host(Int32Array.from(perRow((p) => p?.at(-1) ?? 0)), [B]),
+      positions: this.device.host(Int32Array.from(perRow((p) => (p ? p.length - 1 : 0))), [B]),
+      // Padding rows count as finished from the start.
+      finished: this.device.host(Float32Array.from(perRow((p) => (p ? 0 : 1))), [B]),
+    };
+    for (const name of stateNames(config)) state[name] ??= empty();
+    return state;
+  }
+
+  /** Some rounds on the device: the new state, and what was drawn ([t, B], t up to `rounds`). */
+  private async rounds(batch: Batch, settings: SampleSettings, context: Tensors, state: Tensors, rounds: number) {
+    const { config, lora, adapter, slice } = this.options;
+    const { shape } = batch;
+    const B = shape.prompts * shape.n;
+    const rule: SamplingRule = settings;
+    const uniforms = new Float32Array(slice * B);
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < B; i++) uniforms[round * B + i] = batch.draws[i]?.() ?? 0;
+    }
+    const key = `${samplingKey(shape)} ${JSON.stringify([rule.temperature, rule.topP, rule.topK, rule.stopIds])}`;
+    const names = stateNames(config);
+    const { merged } = this;
+    if (merged) {
+      const weight = (name: string) => merged.get(name) ?? new Float32Array(0);
+      const program = await this.program(`loop ${slice} ${key}`, () =>
+        loopGraph(config, shape, rule, slice, (g) => constantModel(g, config, weight)),
+      );
+      const out = await program.run({
+        ...context,
+        ...state,
+        u: this.device.host(uniforms, [slice, B]),
+        rounds: this.device.host(BigInt64Array.of(BigInt(rounds)), []),
+        go_on: this.device.host(Uint8Array.of(1), []),
+      });
+      return { state: renamed(out, names), ...(await this.drawn(out, 'tokens', 'logps')) };
+    }
+    const program = await this.program(`step ${key}`, () =>
+      stepGraph(config, shape, rule, (g) => inputModel(g, config, adapter ? lora : null)),
+    );
+    const log = ['tokens', 'logps'];
+    let current: Tensors = {
+      ...state,
+      tokens: this.device.host(new Int32Array(0), [0, B]),
+      logps: this.device.host(new Float32Array(0), [0, B]),
+    };
+    for (let round = 0; round < rounds; round++) {
+      const u = this.device.host(uniforms.slice(round * B, (round + 1) * B), [B]);
+      const out = await program.run({ ...this.bound, ...context, ...current, u });
+      if (round > 0) disposeAll(Object.values(current));
+      current = renamed(out, [...names, ...log]);
+    }
+    const drawn = await this.drawn(current, 'tokens', 'logps');
+    const { tokens, logps, ...next } = current;
+    disposeAll([tokens, logps].filter((t) => t !== undefined));
+    return { state: next, ...drawn };
+  }
+
+  private async drawn(out: Tensors, tokens: string, logps: string) {
+    const [t, l] = [out[tokens], out[logps]];
+    if (!t || !l) throw new Error('internal: nothing drawn');
+    return { tokens: await this.device.readInts(t), logps: await this.device.readFloats(l) };
+  }
+
+  private program(key: string, build: () => Graph): Promise<Program> {
+    let program = this.programs.get(key);
+    if (!program) {
+      program = this.device.compile(build());
+      program.catch(() => this.programs.delete(key));
+      this.programs.set(key, program);
+    }
+    return program;
+  }
+
+  async dispose(): Promise<void> {
+    const programs = [...this.programs.values()];
+    this.programs.clear();
+    for (const program of programs) await (await program).release();
+    for (const [name, tensor] of Object.entries(this.bound)) if (!this.options.weights.has(name)) disposeAll([tensor]);
+  }
+}
+
+function renamed(out: Tensors, names: readonly string[]): Tensors {
+  return Object.fromEntries(
+    names.map((name) => {
+      const tensor = out[`${name}_out`];
+      if (!tensor) throw new Error(`internal: no output ${name}_out`);
+      return [name, tensor];
+    }),
+  );
+}
+
+/** CPU tensors have nothing to free; GPU buffers do. */
+function disposeAll(tensors: readonly Tensor[]): void {
+  for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
+}
+
+/** All weights in host memory, the adapter merged into the projections it targets. */
+function mergedWeights({ config, lora, adapter, weights }: SamplerOptions): Map<string, Float32Array> {
+  const result = new Map<string, Float32Array>();
+  for (const [name, tensor] of weights) {
+    if (!(tensor.data instanceof Float32Array)) throw new Error(`internal: ${name} is not in host memory`);
+    result.set(name, tensor.data);
+  }
+  if (!adapter) return result;
+  const scale = lora.alpha / lora.rank;
+  units(config, { kind: 'lora', lora }).forEach((unit, l) => {
+    const tensors = new Map(unpackUnit(unit, adapter[l] ?? new Float32Array(0)).map((t) => [t.name, t.data]));
+    for (const { path, out, in: inner } of projections(config)) {
+      const a = tensors.get(layerName(l, `${path}.lora_A.weight`));
+      const b = tensors.get(layerName(l, `${path}.lora_B.weight`));
+      const name = layerName(l, `${path}.weight`);
+      const weight = result.get(name);
+      if (a && b && weight) result.set(name, mergeLora(weight, a, b, { out, in: inner, rank: lora.rank, scale }));
+    }
+  });
+  return result;
+}

@@ -1,0 +1,163 @@
+/** From groups of token ids to padded micro-batches: which groups go together, and the tensors they become. */
+import { type Geometry, MASKED, responseTotal, rowTotal } from './block.ts';
+import { ModelError, type ModelConfig } from './config.ts';
+
+export interface GroupIds {
+  readonly promptIds: readonly number[];
+  readonly responseIds: readonly (readonly number[])[];
+}
+
+export interface MicroBatch {
+  readonly geometry: Geometry;
+  /** Which groups, in slot order; slots beyond are padding. */
+  readonly members: readonly number[];
+}
+
+/** Lengths are padded up to one of these, so that few shapes are ever compiled. */
+const LADDER = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192];
+
+export function padLength(length: number): number {
+  return LADDER.find((step) => step >= length) ?? Math.ceil(length / 4096) * 4096;
+}
+
+const longest = (group: GroupIds): number => Math.max(...group.responseIds.map((r) => r.length));
+
+/**
+ * Sorts groups by shape and packs those of one padded shape together, up to `maxRows` padded tokens.
+ *
+ * @throws ModelError for an empty prompt or response, or one beyond the context, naming the group
+ */
+export function planMicroBatches(groups: readonly GroupIds[], contextLength: number, maxRows: number): MicroBatch[] {
+  const shapes = groups.map((group, index) => {
+    check(group, index, contextLength);
+    return {
+      index,
+      promptRows: padLength(Math.max(1, group.promptIds.length - 1)),
+      responses: group.responseIds.length,
+      responseRows: padLength(longest(group)),
+    };
+  });
+  shapes.sort(
+    (a, b) => a.responses - b.responses || a.responseRows - b.responseRows || a.promptRows - b.promptRows || a.index - b.index,
+  );
+  const batches: MicroBatch[] = [];
+  let open: typeof shapes = [];
+  const rowsOf = (members: typeof shapes): number => {
+    const [first] = members;
+    if (!first) return 0;
+    const prompt = Math.max(...members.map((m) => m.promptRows));
+    const response = Math.max(...members.map((m) => m.responseRows));
+    return members.length * (prompt + first.responses * response);
+  };
+  const close = (): void => {
+    const [first] = open;
+    if (!first) return;
+    batches.push({
+      geometry: {
+        groups: padCount(open.length),
+        promptRows: Math.max(...open.map((m) => m.promptRows)),
+        responses: first.responses,
+        responseRows: Math.max(...open.map((m) => m.responseRows)),
+      },
+      members: open.map((m) => m.index),
+    });
+    open = [];
+  };
+  for (const shape of shapes) {
+    const [first] = open;
+    const grown = [...open, shape];
+    // Another response length starts a new batch only where padding would waste more than a quarter.
+    const useful = grown.reduce((sum, m) => sum + m.promptRows + m.responses * m.responseRows, 0);
+    const wasteful = rowsOf(grown) > 1.25 * useful && open.length >= 4;
+    if (first && (first.responses !== shape.responses || rowsOf(grown) > maxRows || wasteful)) close();
+    open.push(shape);
+  }
+  close();
+  return batches;
+}
+
+/** Group counts are padded to powers of two and their middles, for the same reason as lengths. */
+function padCount(n: number): number {
+  let size = 1;
+  while (size < n) size = size >= 2 && n <= size * 1.5 ? size * 1.5 : size * 2;
+  return size;
+}
+
+function check(group: GroupIds, index: number, contextLength: number): void {
+  if (group.promptIds.length === 0) throw new ModelError(`group ${index}: the prompt has no tokens`);
+  if (group.responseIds.length === 0) throw new ModelError(`group ${index}: there is no response`);
+  if (group.responseIds.some((r) => r.length === 0)) throw new ModelError(`group ${index}: a response has no tokens`);
+  const length = group.promptIds.length + longest(group);
+  if (length > contextLength) {
+    throw new ModelError(`group ${index}: ${length} tokens, but the model's context is ${contextLength}`);
+  }
+}
+
+export interface BatchTensors {
+  /** [rows] */
+  readonly ids: Int32Array;
+  /** [rows, 1, headDim / 2] */
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+  /** [G, 1, L, P + L] */
+  readonly mask: Float32Array;
+  /** [M], M response rows; 0 where padded */
+  readonly labels: Int32Array;
+}
+
+/** Angles of rotary positions: position x theta^(-2 i / headDim) for i < headDim / 2. */
+export function rotaryTable(c: ModelConfig, positions: ArrayLike<number>): { cos: Float32Array; sin: Float32Array } {
+  const half = c.headDim / 2;
+  const cos = new Float32Array(positions.length * half);
+  const sin = new Float32Array(positions.length * half);
+  for (let row = 0; row < positions.length; row++) {
+    for (let i = 0; i < half; i++) {
+      const angle = (positions[row] ?? 0) * c.ropeTheta ** ((-2 * i) / c.headDim);
+      cos[row * half + i] = Math.cos(angle);
+      sin[row * half + i] = Math.sin(angle);
+    }
+  }
+  return { cos, sin };
+}
+
+/** First row of response `r` of group `group`. */
+export function responseRow(s: Geometry, group: number, r: number): number {
+  return (group * s.responses + r) * s.responseRows;
+}
+
+/** The host tensors of one micro-batch; see block.ts for the order of rows. */
+export function batchTensors(c: ModelConfig, groups: readonly GroupIds[], { geometry: s, members }: MicroBatch): BatchTensors {
+  const prompts = s.groups * s.promptRows;
+  const ids = new Int32Array(rowTotal(s));
+  const positions = new Int32Array(rowTotal(s));
+  const labels = new Int32Array(responseTotal(s));
+  const keys = s.promptRows + s.responseRows;
+  const mask = new Float32Array(s.groups * s.responseRows * keys).fill(MASKED);
+  members.forEach((member, slot) => {
+    const group = groups[member];
+    if (!group) throw new Error(`internal: no group ${member}`);
+    const seen = group.promptIds.length - 1;
+    for (let i = 0; i < seen; i++) {
+      ids[slot * s.promptRows + i] = group.promptIds[i] ?? 0;
+      positions[slot * s.promptRows + i] = i;
+    }
+    group.responseIds.forEach((response, r) => {
+      const start = responseRow(s, slot, r);
+      for (let i = 0; i < response.length; i++) {
+        ids[prompts + start + i] = (i === 0 ? group.promptIds[seen] : response[i - 1]) ?? 0;
+        positions[prompts + start + i] = seen + i;
+        labels[start + i] = response[i] ?? 0;
+      }
+    });
+    for (let row = 0; row < s.responseRows; row++) {
+      const start = (slot * s.responseRows + row) * keys;
+      mask.fill(0, start, start + seen);
+      mask.fill(0, start + s.promptRows, start + s.promptRows + row + 1);
+    }
+  });
+  // Slots without a group see at least themselves, so that they stay numbers.
+  for (let slot = members.length; slot < s.groups; slot++) {
+    for (let row = 0; row < s.responseRows; row++) mask[(slot * s.responseRows + row) * keys + s.promptRows + row] = 0;
+  }
+  return { ids, ...rotaryTable(c, positions), mask, labels };
+}

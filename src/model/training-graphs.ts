@@ -1,0 +1,260 @@
+/** The graphs a training step is made of: embedding, segments of layers, head, and the bridge between them. */
+import { backward, Graph, savedValues, type Value } from '../graph/index.ts';
+import { liveValues } from '../graph/live.ts';
+import { type BlockWeights, block, blockWeights, type Geometry, promptTotal, responseTotal, rmsNorm, rowTotal } from './block.ts';
+import type { ModelConfig } from './config.ts';
+import { EMBEDDING, elements, FINAL_NORM, HEAD, layerWeights, type ParameterShape, type TrainingMode, trainableLayer, unitSize } from './parameters.ts';
+
+/** Names of a segment's per-layer inputs: frozen weights, the trainable vector, the gradient sum. */
+export const frozenInput = (slot: number, name: string): string => `w${slot}.${name}`;
+export const thetaInput = (slot: number): string => `theta${slot}`;
+export const gradientSum = (slot: number): string => `sum${slot}`;
+
+/** Cuts a flat vector into its tensors. */
+export function unflatten(g: Graph, flat: Value, tensors: readonly ParameterShape[]): Map<string, Value> {
+  const parts = g.split(
+    flat,
+    0,
+    tensors.map(({ shape }) => elements(shape)),
+  );
+  return new Map(
+    tensors.map(({ name, shape }, i) => {
+      const part = parts[i];
+      if (!part) throw new Error('internal: fewer parts than tensors');
+      return [name, g.reshape(part, shape)];
+    }),
+  );
+}
+
+function layerInputs(g: Graph, c: ModelConfig, mode: TrainingMode, slot: number): { weights: BlockWeights; theta: Value } {
+  const trainable = trainableLayer(c, mode);
+  const theta = g.input(thetaInput(slot), 'float32', [unitSize(trainable)]);
+  const tensors = unflatten(g, theta, trainable);
+  if (mode.kind === 'lora') {
+    for (const { name, shape } of layerWeights(c)) tensors.set(name, g.input(frozenInput(slot, name), 'float32', shape));
+  }
+  const weights = blockWeights(tensors, mode.kind === 'lora' ? mode.lora : null);
+  return { weights, theta };
+}
+
+export interface SegmentGraphs {
+  /** x -> y, and what the backward graph wants kept, as 'keep.NAME' each. */
+  readonly forward: Graph;
+  /** dy, the kept values (as NAME) and the gradient sums -> dx (if wanted) and the new sums. */
+  readonly backward: Graph;
+}
+
+const KEEP = 'keep.';
+
+/** The forward graph's kept outputs under the names by which the backward graph takes them. */
+export function renameSaved<T>(outputs: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name.slice(KEEP.length), value]));
+}
+
+function segmentForward(c: ModelConfig, mode: TrainingMode, s: Geometry, layers: number) {
+  const g = new Graph();
+  const rows = rowTotal(s);
+  const x = g.input('x', 'float32', [rows, c.hiddenSize]);
+  const positions = {
+    cos: g.input('cos', 'float32', [rows, 1, c.headDim / 2]),
+    sin: g.input('sin', 'float32', [rows, 1, c.headDim / 2]),
+    mask: g.input('mask', 'float32', [s.groups, 1, s.responseRows, s.promptRows + s.responseRows]),
+  };
+  const thetas: Value[] = [];
+  let y = x;
+  for (let slot = 0; slot < layers; slot++) {
+    const { weights, theta } = layerInputs(g, c, mode, slot);
+    thetas.push(theta);
+    y = block(g, c, s, y, positions, weights);
+  }
+  return { g, x, y, thetas };
+}
+
+/** Forward only, for scoring: x -> y. */
+export function scoringGraph(c: ModelConfig, mode: TrainingMode, s: Geometry, layers: number): Graph {
+  const { g, y } = segmentForward(c, mode, s, layers);
+  return g.view(g.inputs, { y });
+}
+
+/**
+ * `layers` consecutive layers as a forward and a backward graph.
+ *
+ * @param keep keep matrix products for the backward pass, or compute everything again from x
+ * @param wantDx whether anything below the segment is trained
+ */
+export function segmentGraphs(
+  c: ModelConfig,
+  mode: TrainingMode,
+  s: Geometry,
+  layers: number,
+  { keep, wantDx }: { keep: boolean; wantDx: boolean },
+): SegmentGraphs {
+  const { g, x, y, thetas } = segmentForward(c, mode, s, layers);
+  const forwardInputs = [...g.inputs];
+  const forwardCount = g.nodes.length;
+  const dy = g.input('dy', 'float32', y.shape);
+  const wrt = wantDx ? [...thetas, x] : thetas;
+  const gradients = backward(g, [y], [dy], wrt);
+  const results: Record<string, Value> = {};
+  const sums: Value[] = [];
+  thetas.forEach((theta, slot) => {
+    const sum = g.input(gradientSum(slot), 'float32', theta.shape);
+    const gradient = gradients[slot];
+    if (!gradient) throw new Error('internal: no gradient');
+    sums.push(sum);
+    results[`${gradientSum(slot)}_out`] = g.add(sum, gradient);
+  });
+  const dx = gradients[thetas.length];
+  if (wantDx && dx) results.dx = dx;
+  const saved = keep ? savedValues(g, forwardCount, Object.values(results)) : [];
+  const back = g.view([...forwardInputs, dy, ...sums, ...saved], results);
+  const used = liveValues(back);
+  return {
+    forward: g.view(forwardInputs, { y, ...Object.fromEntries(saved.map((v) => [KEEP + v.name, v])) }),
+    backward: g.view(
+      back.inputs.filter((v) => used.has(v)),
+      results,
+    ),
+  };
+}
+
+/** Largest [rows x vocabulary] matrix in the head, in elements: 2^21 is 8 MiB. */
+const CHUNK_ELEMENTS = 2 ** 21;
+
+/** Rows of the head's chunks: no tensor of [all tokens x vocabulary] ever exists. */
+export function headChunks(rows: number, vocabSize: number): number[] {
+  const most = Math.max(1, Math.floor(CHUNK_ELEMENTS / vocabSize));
+  const count = Math.ceil(rows / most);
+  const size = Math.ceil(rows / count);
+  return Array.from({ length: count }, (_, i) => Math.min(size, rows - i * size));
+}
+
+/** Log-probability of each row's label: x [rows, hidden], labels [rows] -> [rows]. */
+function labelLogps(g: Graph, c: ModelConfig, x: Value, labels: Value, norm: Value, table: Value): Value {
+  const h = rmsNorm(g, x, norm, c.rmsNormEps);
+  const logits = g.gemm(h, table, { transB: true });
+  const max = g.detach(g.reduceMax(logits, [1]));
+  const logSum = g.add(g.log(g.reduceSum(g.exp(g.sub(logits, max)), [1])), max);
+  const picked = g.reduceSum(g.mul(h, g.gather(table, labels)), [1]);
+  return g.reshape(g.sub(picked, logSum), [x.shape[0] ?? 0]);
+}
+
+interface HeadInputs {
+  readonly g: Graph;
+  readonly x: Value;
+  readonly labels: Value;
+  readonly xChunks: readonly Value[];
+  readonly labelChunks: readonly Value[];
+}
+
+function headInputs(c: ModelConfig, s: Geometry): HeadInputs {
+  const g = new Graph();
+  const x = g.input('x', 'float32', [rowTotal(s), c.hiddenSize]);
+  const labels = g.input('labels', 'int32', [responseTotal(s)]);
+  const response = g.slice(x, 0, promptTotal(s), rowTotal(s));
+  const chunks = headChunks(responseTotal(s), c.vocabSize);
+  return { g, x, labels, xChunks: g.split(response, 0, chunks), labelChunks: g.split(labels, 0, chunks) };
+}
+
+/**
+ * Head of a frozen embedding. Since rows are independent, the gradient of every log-probability with respect
+ * to its own row is computed at once and scaled later, when the loss has been worked out.
+ *
+ * x, labels, norm, table -> logps [M], unit [M, hidden] (M response rows)
+ */
+export function frozenHeadGraph(c: ModelConfig, s: Geometry, withGradient: boolean): Graph {
+  const { g, xChunks, labelChunks } = headInputs(c, s);
+  const norm = g.input('norm', 'float32', [c.hiddenSize]);
+  const table = g.input('table', 'float32', [c.vocabSize, c.hiddenSize]);
+  const units: Value[] = [];
+  const logps = xChunks.map((x, i) => {
+    const labels = labelChunks[i];
+    if (!labels) throw new Error('internal: chunks differ');
+    const logp = labelLogps(g, c, x, labels, norm, table);
+    if (withGradient) {
+      const ones = g.expand(g.scalar(1), [Number(logp.shape[0])]);
+      units.push(...backward(g, [logp], [ones], [x]));
+    }
+    return logp;
+  });
+  g.output('logps', g.concat(logps, 0));
+  if (withGradient) g.output('unit', g.concat(units, 0));
+  return g;
+}
+
+/** unit [M, hidden] and coefficients [M, 1] -> dx [rows, hidden], zero for the prompt's rows. */
+export function seedGraph(c: ModelConfig, s: Geometry): Graph {
+  const g = new Graph();
+  const unit = g.input('unit', 'float32', [responseTotal(s), c.hiddenSize]);
+  const coefficients = g.input('coefficients', 'float32', [responseTotal(s), 1]);
+  g.output('dx', g.concat([g.zeros([promptTotal(s), c.hiddenSize]), g.mul(unit, coefficients)], 0));
+  return g;
+}
+
+/** Shapes of the flat vectors in full training that the embedding and the head are read from. */
+export function embeddingUnit(c: ModelConfig): ParameterShape[] {
+  return [
+    { name: EMBEDDING, shape: [c.vocabSize, c.hiddenSize] },
+    { name: FINAL_NORM, shape: [c.hiddenSize] },
+  ];
+}
+
+/**
+ * Head in full training; 'theta' is the embedding unit, 'head' the untied head where there is one.
+ *
+ * forward: x, labels, theta[, head] -> logps. backward: also coefficients [M] and the sums -> dx, sum_out[, head_sum_out].
+ */
+export function trainedHeadGraphs(c: ModelConfig, s: Geometry): { forward: Graph; backward: Graph } {
+  const { g, x, xChunks, labelChunks } = headInputs(c, s);
+  const theta = g.input('theta', 'float32', [unitSize(embeddingUnit(c))]);
+  const head = c.tiedEmbeddings ? null : g.input('head', 'float32', [c.vocabSize * c.hiddenSize]);
+  const tensors = unflatten(g, theta, embeddingUnit(c));
+  const norm = tensors.get(FINAL_NORM);
+  const table = head ? unflatten(g, head, [{ name: HEAD, shape: [c.vocabSize, c.hiddenSize] }]).get(HEAD) : tensors.get(EMBEDDING);
+  if (!norm || !table) throw new Error('internal: no head');
+  const logps = xChunks.map((chunk, i) => {
+    const labels = labelChunks[i];
+    if (!labels) throw new Error('internal: chunks differ');
+    return labelLogps(g, c, chunk, labels, norm, table);
+  });
+  const all = g.concat(logps, 0);
+  const inputs = [...g.inputs];
+  const coefficients = g.input('coefficients', 'float32', [responseTotal(s)]);
+  const wrt = head ? [x, theta, head] : [x, theta];
+  const [dx, dTheta, dHead] = backward(g, [all], [coefficients], wrt);
+  if (!dx || !dTheta) throw new Error('internal: no gradient');
+  const sum = g.input('sum', 'float32', theta.shape);
+  const results: Record<string, Value> = { dx, sum_out: g.add(sum, dTheta) };
+  if (head && dHead) results.head_sum_out = g.add(g.input('head_sum', 'float32', head.shape), dHead);
+  return { forward: g.view(inputs, { logps: all }), backward: g.view(g.inputs, results) };
+}
+
+/** ids [rows] -> x [rows, hidden], from a frozen table or, in full training, the embedding unit. */
+export function embeddingGraph(c: ModelConfig, rows: number, trained: boolean): Graph {
+  const g = new Graph();
+  const ids = g.input('ids', 'int32', [rows]);
+  const table = trained
+    ? unflatten(g, g.input('theta', 'float32', [unitSize(embeddingUnit(c))]), embeddingUnit(c)).get(EMBEDDING)
+    : g.input('table', 'float32', [c.vocabSize, c.hiddenSize]);
+  if (!table) throw new Error('internal: no embedding');
+  g.output('x', g.gather(table, ids));
+  return g;
+}
+
+/** ids, dx, sum -> sum_out: the embedding's gradient, chunked so that [tokens x vocabulary] stays small. */
+export function embeddingBackwardGraph(c: ModelConfig, rows: number): Graph {
+  const g = new Graph();
+  const ids = g.input('ids', 'int32', [rows]);
+  const dx = g.input('dx', 'float32', [rows, c.hiddenSize]);
+  const sum = g.input('sum', 'float32', [unitSize(embeddingUnit(c))]);
+  const chunks = headChunks(rows, c.vocabSize);
+  const idChunks = g.split(ids, 0, chunks);
+  const table = g.zeros([c.vocabSize, c.hiddenSize]);
+  const dxChunks = g.split(dx, 0, chunks);
+  const outputs = idChunks.map((chunk) => g.gather(table, chunk));
+  const [dTable] = backward(g, outputs, dxChunks, [table]);
+  if (!dTable) throw new Error('internal: no gradient');
+  const flat = g.concat([g.reshape(dTable, [c.vocabSize * c.hiddenSize]), g.zeros([c.hiddenSize])], 0);
+  g.output('sum_out', g.add(sum, flat));
+  return g;
+}

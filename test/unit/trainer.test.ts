@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDevice } from '../../src/engine/backend.ts';
+import type { Device } from '../../src/engine/device.ts';
+import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
+import { groupOf, trainerSuite } from '../fixtures/trainer-suite.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ backend: 'wasm', threads: 1 });
+});
+afterAll(() => device.dispose());
+
+describe('trainer on WASM', () => {
+  trainerSuite(() => device);
+
+  for (const k of [1, 4, 16]) {
+    test(`a group of ${k} negatives equals ${k} independent pairs`, async () => {
+      const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+      const group = groupOf(k, reference.config.vocab);
+      const references = group.responseIds.map((_, j) => -10 - j / 3);
+      const whole = await trainer.gradients([group], dpoLoss([references], 1));
+      const sums = whole.gradients.map((g) => new Float64Array(g.length));
+      let loss = 0;
+      for (let j = 1; j <= k; j++) {
+        const responseIds = [group.responseIds[0] ?? [], group.responseIds[j] ?? []];
+        const pair = await trainer.gradients([{ ...group, responseIds }], dpoLoss([[references[0] ?? 0, references[j] ?? 0]], 1));
+        loss += pair.loss / k;
+        pair.gradients.forEach((g, i) => {
+          g.forEach((x, n) => {
+            const sum = sums[i];
+            if (sum) sum[n] = (sum[n] ?? 0) + x / k;
+          });
+        });
+      }
+      expect(Math.abs(whole.loss / loss - 1)).toBeLessThan(1e-6);
+      whole.gradients.forEach((g, i) => {
+        expect(relativeError(g, sums[i] ?? [])).toBeLessThan(3e-6);
+      });
+    });
+  }
+
+  test('a batch of 8 equals 8 accumulated micro-batches', async () => {
+    const groups = Array.from({ length: 8 }, (_, i) => {
+      const group = groupOf(3, reference.config.vocab);
+      return { ...group, promptIds: group.promptIds.map((id) => (id + i) % reference.config.vocab) };
+    });
+    const loss = dpoLoss(groups.map(() => [-9, -8, -7, -6]), 8);
+    const once = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true).gradients(groups, loss);
+    const pieces = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true, { maxRows: 1 }).gradients(groups, loss);
+    expect(Math.abs(once.loss / pieces.loss - 1)).toBeLessThan(1e-6);
+    once.gradients.forEach((g, i) => {
+      expect(relativeError(g, pieces.gradients[i] ?? [])).toBeLessThan(3e-6);
+    });
+  });
+
+  test('every adapter parameter moves, no frozen weight does', async () => {
+    const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+    const before = await trainer.weights();
+    const base = trainer.frozen().map(([name, tensor]) => [name, Float32Array.from(tensor.data as Float32Array)] as const);
+    await trainer.step(GROUPS, dpoLoss(reference.references, 2), 1e-2);
+    const after = await trainer.weights();
+    before.forEach((vector, i) => {
+      vector.forEach((x, n) => {
+        expect(after[i]?.[n]).not.toBe(x);
+      });
+    });
+    expect(base.length).toBeGreaterThan(10);
+    for (const [name, data] of base) {
+      expect(trainer.frozen().find(([other]) => other === name)?.[1].data, name).toEqual(data);
+    }
+  });
+});
