@@ -47,7 +47,7 @@ interface Batch {
   readonly draws: (() => number)[];
   /** Tokens each row may still take: maxTokens, or what the context leaves. */
   readonly limits: readonly number[];
-  readonly rows: Sample[];
+  readonly rows: { tokenIds: number[]; logps: number[]; stopped: boolean }[];
 }
 
 export class DeviceSampler implements Sampler {

@@ -1,0 +1,50 @@
+import { useState } from 'preact/hooks';
+import { problem } from '../signals.ts';
+import { Icon } from './Icon.tsx';
+
+/** What happened, what is safe, what to do; details to copy. Stays until it is closed. */
+export function Banner() {
+  const now = problem.value;
+  const [copied, setCopied] = useState('');
+  if (now === null) return null;
+  const text = `${now.title}\n${now.details}`;
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setCopied(text);
+    } catch {
+      setCopied('');
+    }
+  };
+  return (
+    <section class="notice error-box" role="alert">
+      <Icon name="warning" />
+      <div class="stack">
+        <h3>{now.title}</h3>
+        {now.safe !== '' && <p>{now.safe}</p>}
+        {now.advice !== '' && <p>{now.advice}</p>}
+        {now.details !== '' && (
+          <details>
+            <summary>Details</summary>
+            <div class="stack">
+              <pre class="details">{now.details}</pre>
+              <button type="button" class="button" style={{ alignSelf: 'flex-start' }} onClick={() => void copy()}>
+                {copied === text ? 'Copied' : 'Copy details'}
+              </button>
+            </div>
+          </details>
+        )}
+      </div>
+      <button
+        type="button"
+        class="button plain square"
+        aria-label="Close this message"
+        onClick={() => {
+          problem.value = null;
+        }}
+      >
+        <Icon name="cross" />
+      </button>
+    </section>
+  );
+}

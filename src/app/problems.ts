@@ -1,0 +1,49 @@
+/** Errors in the reader's terms: what happened, what is safe, what to do. Pure. */
+import type { RunError } from '../pipeline/types.ts';
+import type { Problem } from './signals.ts';
+import { STAGE_NAME } from './stagetext.ts';
+
+const STORED = 'Everything finished before is stored on this device.';
+
+export function problemOfRun(error: RunError): Problem {
+  return {
+    title: `${STAGE_NAME[error.stage]} stopped: ${error.message}`,
+    safe: STORED,
+    advice: adviceFor(`${error.code} ${error.message}`) || 'Press Resume to try from the last stored step.',
+    details: [`stage ${error.stage}, code ${error.code}`, error.details].filter(Boolean).join('\n'),
+  };
+}
+
+/** Any thrown thing; `what` says what was being done, e.g. "The data set could not be read". */
+export function problemOf(what: string, error: unknown, safe = ''): Problem {
+  const message = error instanceof Error ? error.message : String(error);
+  const details = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
+  const firstLine = message.split('\n')[0] ?? '';
+  const title = firstLine === '' ? what : `${what}: ${firstLine}`;
+  return { title, safe, advice: adviceFor(message), details };
+}
+
+export function crashProblem(error: unknown): Problem {
+  return {
+    ...problemOf('The worker that runs the model ended unexpectedly', error, STORED),
+    advice:
+      adviceFor(error instanceof Error ? error.message : '') ||
+      'This is most often a lack of memory. Close other tabs, lower “answers a prompt” or the batch, then press Resume.',
+  };
+}
+
+function adviceFor(message: string): string {
+  if (/quota|QuotaExceeded/i.test(message)) {
+    return 'The browser has no more room for this page. Delete runs you no longer need in the run menu, then press Resume.';
+  }
+  if (/out of memory|OOM|allocation|buffer size/i.test(message)) {
+    return 'The device ran out of memory. Lower the batch or the answers a prompt, or choose WebAssembly, then press Resume.';
+  }
+  if (/device (was )?lost|GPUDevice|webgpu/i.test(message)) {
+    return 'The graphics device was lost or refused. Press Resume, or choose WebAssembly in the header.';
+  }
+  if (/fetch|network|404|HTTP/i.test(message)) {
+    return 'A file could not be read. Check the connection to the server of this page, then press Resume.';
+  }
+  return '';
+}

@@ -1,0 +1,46 @@
+/** The settings as signals: what is stored, what is edited, what a change would redo. */
+import { computed } from '@preact/signals';
+import { DEFAULT_CONFIG, SETTINGS } from '../pipeline/config.ts';
+import { STAGES, type Stage } from '../pipeline/types.ts';
+import { FIELDS, type Field, redoFrom } from './fields.ts';
+import { edits, view } from './signals.ts';
+import { stageStarted } from './state.ts';
+
+/** The settings of the shown run as stored; the defaults where there is no run yet. */
+export const savedConfig = computed(() => view.value.manifest?.config ?? DEFAULT_CONFIG);
+
+/** The settings as the page shows them. */
+export const config = computed(() => edits.value ?? savedConfig.value);
+
+/** The first stage that the edits ask to be redone, if anything of it or after it exists. */
+export const staleFrom = computed((): Stage | null => {
+  if (edits.value === null) return null;
+  const from = redoFrom(savedConfig.value, edits.value);
+  if (from === null) return null;
+  const touched = STAGES.slice(STAGES.indexOf(from));
+  return touched.some((stage) => stageStarted(view.value, stage)) ? from : null;
+});
+
+export function fieldsOf(stage: Stage, more: boolean): Field[] {
+  return FIELDS.filter((field) => field.stage === stage && field.more === more);
+}
+
+export interface Description {
+  readonly label: string;
+  readonly unit: string;
+  readonly help: string;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+/** A setting's words and bounds, from the one table that every host uses. */
+export function describe(key: string): Description {
+  const entry = Object.entries(SETTINGS).find(([name]) => name === key)?.[1];
+  return {
+    label: entry?.label ?? key,
+    unit: entry?.unit ?? '',
+    help: entry?.help ?? '',
+    min: entry?.min,
+    max: entry?.max,
+  };
+}

@@ -1,0 +1,39 @@
+interface TokenViewProps {
+  readonly prompt: readonly string[];
+  readonly target: readonly string[];
+}
+
+/** Spaces and line ends made visible, so that a piece's edges can be seen. */
+function visible(piece: string): string {
+  return piece.replaceAll(' ', '·').replaceAll('\n', '↵\n').replaceAll('\t', '→');
+}
+
+/** Token pieces; those of the target, which the loss counts, are underlined and on their own ground. */
+export function TokenView({ prompt, target }: TokenViewProps) {
+  const all = [
+    ...prompt.map((piece) => ({ piece, trained: false })),
+    ...target.map((piece) => ({ piece, trained: true })),
+  ];
+  return (
+    <div class="stack">
+      <p class="tokens">
+        {all.map(({ piece, trained }, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: pieces repeat and never move
+          <span key={at} class={trained ? 'token trained' : 'token'}>
+            {at === prompt.length && <span class="sr">Target: </span>}
+            {visible(piece)}
+          </span>
+        ))}
+      </p>
+      <p class="legend">
+        <span>
+          <span class="token mono">prompt</span> {prompt.length} tokens, read only
+        </span>
+        <span>
+          <span class="token trained mono">target</span> {target.length} tokens, underlined, counted by the loss
+        </span>
+        <span>· is a space, ↵ a line end</span>
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,97 @@
+/** What the page calls the stages, and the one figure of each that the rail shows. Pure. */
+import type { Stage } from '../pipeline/types.ts';
+import { count, duration, figure, percent, plural, short } from './format.ts';
+import type { RunView } from './state.ts';
+
+export const STAGE_NAME: Readonly<Record<Stage, string>> = {
+  model: 'Model',
+  data: 'Data',
+  sft: 'SFT',
+  sample: 'Sample',
+  filter: 'Filter',
+  dpo: 'DPO',
+  evaluate: 'Result',
+};
+
+/** What a stage does, in one sentence. */
+export const STAGE_LEAD: Readonly<Record<Stage, string>> = {
+  model: 'The small language model that is aligned, and the device it runs on.',
+  data: 'Prompts with the answers you want. Some are held out and never trained on, to measure the result.',
+  sft: 'Supervised fine-tuning teaches a small adapter to write the target answers. It is the starting point and the reference.',
+  sample: 'The fine-tuned model answers every prompt many times. Its own answers will be the negatives.',
+  filter: 'Answers close in meaning to the target may be right, so they are left out. The rest are the pool of negatives.',
+  dpo: 'Preference training raises the target above the negatives, many of them per prompt.',
+  evaluate: 'Base, fine-tuned and Self-Contrast model on the held-out prompts, which no stage has trained on.',
+};
+
+function first(values: readonly Readonly<Record<string, number>>[], name: string): number | undefined {
+  return values.find((each) => each[name] !== undefined)?.[name];
+}
+
+function last(values: readonly Readonly<Record<string, number>>[], name: string): number | undefined {
+  return values.findLast((each) => each[name] !== undefined)?.[name];
+}
+
+/** The stage's most telling figure, or an empty text where there is none yet. */
+export function railFigure(view: RunView, stage: Stage): string {
+  const { state, progress, summary } = view.stages[stage];
+  const running = state === 'running';
+  switch (stage) {
+    case 'model':
+      if (running && progress !== null && progress.total > 0) return `reading, ${percent(progress.done / progress.total, 0)}`;
+      return view.model === null ? summary : `${view.model.name} · ${short(view.model.parameterCount)} parameters`;
+    case 'data': {
+      const { counts } = view;
+      return counts === null ? summary : `${plural(counts.train, 'prompt')} · ${count(counts.heldOut)} held out`;
+    }
+    case 'sft': {
+      const values = view.metrics.sft.map((record) => record.values);
+      const from = first(values, 'loss');
+      const to = last(values, 'loss');
+      return from === undefined || to === undefined ? summary : `loss ${figure(from)} → ${figure(to)}`;
+    }
+    case 'sample': {
+      if (running && progress !== null) {
+        const rate = progress.figures.tokensPerSecond;
+        const tail = rate === undefined ? '' : ` · ${short(Math.round(rate))} tok/s`;
+        return `${count(progress.done)} / ${count(progress.total)}${tail}`;
+      }
+      const answers = view.responses.reduce((sum, record) => sum + (record?.responses.length ?? 0), 0);
+      return answers === 0 ? summary : plural(answers, 'answer');
+    }
+    case 'filter': {
+      if (running && progress !== null) return `${count(progress.done)} / ${count(progress.total)} ${progress.unit}`;
+      let kept = 0;
+      let all = 0;
+      for (const record of view.responses) {
+        for (const response of record?.responses ?? []) {
+          all++;
+          if (response.kept === true) kept++;
+        }
+      }
+      return state === 'done' && all > 0 ? `${count(kept)} of ${count(all)} in the pool` : summary;
+    }
+    case 'dpo': {
+      const values = view.metrics.dpo.map((record) => record.values);
+      const accuracy = last(values, 'rewardAccuracy');
+      const margin = last(values, 'rewardMargin');
+      if (accuracy === undefined || margin === undefined) return summary;
+      return `margin ${figure(margin, 2)} · ${percent(accuracy, 0)} ranked right`;
+    }
+    case 'evaluate': {
+      const held = view.manifest?.report?.evaluation.heldOut;
+      const before = held?.sft?.accuracy;
+      const after = held?.selfContrast?.accuracy;
+      if (before !== undefined && after !== undefined) return `${percent(before)} → ${percent(after)} right`;
+      const rate = view.manifest?.report?.evaluation.winRateVsSft ?? null;
+      return rate === null ? summary : `wins ${percent(rate)} against SFT`;
+    }
+  }
+}
+
+/** Time left of a running stage, or an empty text. */
+export function timeLeft(view: RunView, stage: Stage): string {
+  const { state, progress } = view.stages[stage];
+  const left = progress?.secondsLeft ?? null;
+  return state === 'running' && left !== null ? `${duration(left)} left` : '';
+}
