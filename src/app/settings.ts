@@ -1,8 +1,8 @@
 /** The settings as signals: what is stored, what is edited, what a change would redo. */
 import { computed } from '@preact/signals';
-import { DEFAULT_CONFIG, SETTINGS } from '../pipeline/config.ts';
+import { DEFAULT_CONFIG } from '../pipeline/config.ts';
 import { STAGES, type Stage } from '../pipeline/types.ts';
-import { FIELDS, type Field, redoFrom } from './fields.ts';
+import { redoFrom } from './fields.ts';
 import { edits, view } from './signals.ts';
 import { stageStarted } from './state.ts';
 
@@ -20,27 +20,3 @@ export const staleFrom = computed((): Stage | null => {
   const touched = STAGES.slice(STAGES.indexOf(from));
   return touched.some((stage) => stageStarted(view.value, stage)) ? from : null;
 });
-
-export function fieldsOf(stage: Stage, more: boolean): Field[] {
-  return FIELDS.filter((field) => field.stage === stage && field.more === more);
-}
-
-export interface Description {
-  readonly label: string;
-  readonly unit: string;
-  readonly help: string;
-  readonly min: number | undefined;
-  readonly max: number | undefined;
-}
-
-/** A setting's words and bounds, from the one table that every host uses. */
-export function describe(key: string): Description {
-  const entry = Object.entries(SETTINGS).find(([name]) => name === key)?.[1];
-  return {
-    label: entry?.label ?? key,
-    unit: entry?.unit ?? '',
-    help: entry?.help ?? '',
-    min: entry?.min,
-    max: entry?.max,
-  };
-}

@@ -5,7 +5,7 @@
 import protobuf from 'protobufjs/minimal.js';
 import type { Constant, Graph } from './graph.ts';
 import { liveNodes, liveValues } from './live.ts';
-import type { DType, Node, Shape, TensorType } from './types.ts';
+import type { DType, Node, Shape, TensorType, Value } from './types.ts';
 
 const { Writer } = protobuf;
 type Writer = protobuf.Writer;
@@ -81,7 +81,7 @@ function message(writer: Writer, field: number, write: (inner: Writer) => void):
 const string = (w: Writer, field: number, value: string): Writer => w.uint32((field << 3) | 2).string(value);
 const integer = (w: Writer, field: number, value: number): Writer => w.uint32(field << 3).int64(value);
 
-function writeAttribute(w: Writer, attribute: Attribute): void {
+function writeAttribute(w: Writer, attribute: Attribute, names: ReadonlyMap<Value, string>): void {
   string(w, 1, attribute.name);
   if ('int' in attribute) {
     integer(w, 3, attribute.int);
@@ -90,7 +90,7 @@ function writeAttribute(w: Writer, attribute: Attribute): void {
     for (const x of attribute.ints) integer(w, 8, x);
     integer(w, 20, 7);
   } else {
-    message(w, 6, (inner) => writeGraph(inner, attribute.graph, 'body'));
+    message(w, 6, (inner) => writeGraph(inner, attribute.graph, 'body', names));
     integer(w, 20, 5);
   }
 }
@@ -124,12 +124,32 @@ function writeInt64s(w: Writer, name: string, values: readonly number[]): void {
   w.uint32((9 << 3) | 2).bytes(new Uint8Array(data.buffer));
 }
 
-function writeGraph(w: Writer, graph: Graph, name: string): void {
+/**
+ * Names under which a graph's own results are written: an output's name for the value it shows first, so that
+ * handing it out costs no copy. Inputs, constants, outer values and second outputs need an Identity instead.
+ */
+function resultNames(graph: Graph, nodes: readonly Node[]): { named: Map<Value, string>; copied: number[] } {
+  const given = new Set<Value>(graph.inputs);
+  const own = new Set<Value>(nodes.flatMap((node) => node.outputs).filter((value) => !given.has(value)));
+  const named = new Map<Value, string>();
+  const copied: number[] = [];
+  graph.outputs.forEach((value, i) => {
+    if (own.has(value) && !named.has(value)) named.set(value, graph.outputNames[i] ?? '');
+    else copied.push(i);
+  });
+  return { named, copied };
+}
+
+function writeGraph(w: Writer, graph: Graph, name: string, outer: ReadonlyMap<Value, string> = new Map()): void {
+  const nodes = liveNodes(graph);
+  const { named, copied } = resultNames(graph, nodes);
+  const names = new Map([...outer, ...named]);
+  const nameOf = (value: Value): string => names.get(value) ?? value.name;
   const extras: { name: string; values: readonly number[] }[] = [];
   const prefix = graph.parent ? 'b' : 'x';
-  for (const node of liveNodes(graph)) {
+  for (const node of nodes) {
     const lowered = lower(node);
-    const inputs = node.inputs.map((v) => v.name);
+    const inputs = node.inputs.map(nameOf);
     for (const values of lowered.extra ?? []) {
       // Named after the output they serve, so that a body's never meet the outer graph's.
       const extra = `${prefix}_${node.outputs[0]?.name ?? ''}_${inputs.length}`;
@@ -138,19 +158,20 @@ function writeGraph(w: Writer, graph: Graph, name: string): void {
     }
     message(w, 1, (n) => {
       for (const input of inputs) string(n, 1, input);
-      for (const output of node.outputs) string(n, 2, output.name);
+      for (const output of node.outputs) string(n, 2, nameOf(output));
       string(n, 4, lowered.op);
-      for (const attribute of lowered.attributes ?? []) message(n, 5, (a) => writeAttribute(a, attribute));
+      for (const attribute of lowered.attributes ?? []) message(n, 5, (a) => writeAttribute(a, attribute, names));
     });
   }
-  // Outputs have names of their own, so that an input or a value used twice can be one too.
-  graph.outputs.forEach((value, i) => {
+  for (const i of copied) {
+    const value = graph.outputs[i];
+    if (!value) continue;
     message(w, 1, (n) => {
-      string(n, 1, value.name);
+      string(n, 1, nameOf(value));
       string(n, 2, graph.outputNames[i] ?? '');
       string(n, 4, 'Identity');
     });
-  });
+  }
   string(w, 2, name);
   const live = liveValues(graph);
   for (const constant of graph.constants) {

@@ -26,6 +26,13 @@ interface Names {
   readonly taken: Set<string>;
 }
 
+/** Inputs or outputs of one operator, so that its shader stays within WebGPU's default of 8 storage buffers. */
+const MOST_BUFFERS = 6;
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
 export class Graph {
   readonly inputs: Value[] = [];
   readonly outputs: Value[] = [];
@@ -162,8 +169,25 @@ export class Graph {
     x.shape.join() === shape.join() ? x : this.one('Reshape', [x], { shape });
   expand = (x: Value, shape: readonly number[]): Value =>
     x.shape.join() === shape.join() ? x : this.one('Expand', [x], { shape });
-  concat = (xs: readonly Value[], axis: number): Value => this.one('Concat', xs, { axis });
-  split = (x: Value, axis: number, sizes: readonly number[]): Value[] => this.node('Split', [x], { axis, sizes });
+  /** Joins along an axis, in a tree where there are many: a WebGPU shader may bind only few buffers. */
+  concat = (xs: readonly Value[], axis: number): Value => {
+    if (xs.length <= MOST_BUFFERS) return this.one('Concat', xs, { axis });
+    return this.concat(
+      chunks(xs, MOST_BUFFERS).map((part) => this.concat(part, axis)),
+      axis,
+    );
+  };
+  /** Cuts along an axis into pieces of the given sizes; in a tree where there are many. */
+  split = (x: Value, axis: number, sizes: readonly number[]): Value[] => {
+    if (sizes.length <= MOST_BUFFERS) return this.node('Split', [x], { axis, sizes });
+    const parts = chunks(sizes, Math.ceil(sizes.length / MOST_BUFFERS));
+    const cuts = this.split(
+      x,
+      axis,
+      parts.map((part) => part.reduce((a, b) => a + b, 0)),
+    );
+    return cuts.flatMap((cut, i) => this.split(cut, axis, parts[i] ?? []));
+  };
   slice = (x: Value, axis: number, start: number, end: number): Value => this.one('Slice', [x], { axis, start, end });
   /** Everything of an axis from `start` on, its length being `length` (which may be a run-time size). */
   sliceFrom = (x: Value, axis: number, start: number, length: Dim): Value =>

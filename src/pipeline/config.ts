@@ -15,7 +15,7 @@ import {
   SETTINGS,
 } from './settings.ts';
 
-export { CONFIG_KEYS, type ConfigKey, type Setting, SETTINGS } from './settings.ts';
+export { CONFIG_KEYS, type ConfigKey, SETTINGS, type Setting } from './settings.ts';
 
 export interface RunConfig {
   readonly seed: number;

@@ -22,7 +22,7 @@ export function seedOf(seed: number, ...labels: readonly Label[]): number {
 }
 
 /** A new array in random order (Fisher-Yates). */
-export function shuffle<T>(items: readonly T[], random: Random): T[] {
+export function shuffle<T extends NonNullable<unknown>>(items: readonly T[], random: Random): T[] {
   const order = [...items];
   for (let i = order.length - 1; i > 0; i--) swap(order, i, Math.floor(random() * (i + 1)));
   return order;
@@ -41,7 +41,7 @@ export function sampleWithoutReplacement<T>(items: readonly T[], count: number, 
   return items.filter((_, i) => drawn.has(i));
 }
 
-function swap<T>(items: T[], i: number, j: number): void {
+function swap<T extends NonNullable<unknown>>(items: T[], i: number, j: number): void {
   const [a, b] = [items[i], items[j]];
   if (a === undefined || b === undefined) return;
   items[i] = b;

@@ -172,9 +172,19 @@ export type RunEvent =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'metric'; readonly metric: MetricRecord }
   | { readonly type: 'prepared'; readonly train: number; readonly heldOut: number; readonly refused: number }
-  | { readonly type: 'responses'; readonly prompt: string; readonly target: string; readonly record: PromptResponses }
+  | {
+      readonly type: 'responses';
+      readonly prompt: string;
+      readonly target: string;
+      readonly record: PromptResponses;
+    }
   /** The same few held-out prompts answered again during SFT and DPO. */
-  | { readonly type: 'preview'; readonly stage: 'sft' | 'dpo'; readonly step: number; readonly answers: readonly { prompt: string; text: string }[] }
+  | {
+      readonly type: 'preview';
+      readonly stage: 'sft' | 'dpo';
+      readonly step: number;
+      readonly answers: readonly { prompt: string; text: string }[];
+    }
   | { readonly type: 'device'; readonly device: DeviceInfo; readonly model: ModelInfo }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'manifest'; readonly manifest: RunManifest };
@@ -215,7 +225,13 @@ export interface ModelWorkerApi {
   /** Reads model and data, reports what a run would do, and stops (--check). */
   check(runId: string): Promise<CheckResult>;
   /** One answer of one arm of a finished (or partly finished) run; tokens are streamed. */
-  chat(runId: string, arm: Arm, messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[], options: { temperature: number; seed: number }, onText: (text: string) => void): Promise<string>;
+  chat(
+    runId: string,
+    arm: Arm,
+    messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[],
+    options: { temperature: number; seed: number },
+    onText: (text: string) => void,
+  ): Promise<string>;
   /** The files of OUT/ (DESIGN.md) of a run, as far as it has come. */
   exportFiles(runId: string): Promise<ExportFile[]>;
 }

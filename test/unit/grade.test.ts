@@ -12,7 +12,11 @@ const cases: [Grader, right: string[], wrong: string[]][] = [
     ['The plural of mouse is mice.', 'One mouse, two MICE'],
     ['The plural is mice.', 'mouse, mouses, mice', 'mouse mice a b c d e f g', 'dormouse mice'],
   ],
-  [{ kind: 'contains', any: ['ice cream', 'cake'] }, ['Some ice-cream? No: ice cream.', 'cake'], ['cream ice', 'cakes']],
+  [
+    { kind: 'contains', any: ['ice cream', 'cake'] },
+    ['Some ice-cream? No: ice cream.', 'cake'],
+    ['cream ice', 'cakes'],
+  ],
   [
     { kind: 'choice', answer: 'horse', options: ['horse', 'hammer', 'blue'] },
     ['The horse is the animal.', 'Horse'],
@@ -49,17 +53,35 @@ describe('parseGrader', () => {
     ['right', 'grader: expected an object, found "right"'],
     [[], 'grader: expected an object, found []'],
     [null, 'grader: expected an object, found null'],
-    [{ kind: 'exact' }, 'grader.kind: expected one of exact-any, contains, choice, number, regex, found "exact"'],
+    [
+      { kind: 'exact' },
+      'grader.kind: expected one of exact-any, contains, choice, number, regex, found "exact"',
+    ],
     [{ kind: 'toString' }, 'grader.kind: expected one of'],
     [{ kind: 'exact-any' }, 'grader.accept: missing'],
-    [{ kind: 'exact-any', accept: [] }, 'grader.accept: expected a list of texts with at least one, found []'],
-    [{ kind: 'exact-any', accept: ['a', ' .'] }, 'grader.accept[1]: expected text with at least one letter or digit'],
+    [
+      { kind: 'exact-any', accept: [] },
+      'grader.accept: expected a list of texts with at least one, found []',
+    ],
+    [
+      { kind: 'exact-any', accept: ['a', ' .'] },
+      'grader.accept[1]: expected text with at least one letter or digit',
+    ],
     [{ kind: 'contains' }, 'grader (contains): give at least one of all, any, none'],
-    [{ kind: 'contains', al: ['a'] }, 'grader (contains): unknown field "al"; known are all, any, none, maxWords'],
-    [{ kind: 'contains', all: ['a'], maxWords: 0 }, 'grader.maxWords: expected a number of at least 1, found 0'],
+    [
+      { kind: 'contains', al: ['a'] },
+      'grader (contains): unknown field "al"; known are all, any, none, maxWords',
+    ],
+    [
+      { kind: 'contains', all: ['a'], maxWords: 0 },
+      'grader.maxWords: expected a number of at least 1, found 0',
+    ],
     [{ kind: 'choice', answer: 'a', options: ['b', 'c'] }, 'grader.options: must hold the answer "a"'],
     [{ kind: 'number', value: '7' }, 'grader.value: expected a number, found "7"'],
-    [{ kind: 'number', value: 7, tolerance: -1 }, 'grader.tolerance: expected a number of at least 0, found -1'],
+    [
+      { kind: 'number', value: 7, tolerance: -1 },
+      'grader.tolerance: expected a number of at least 0, found -1',
+    ],
     [{ kind: 'regex', pattern: '(' }, 'grader.pattern: Invalid regular expression'],
     [{ kind: 'regex', pattern: 'a', flags: 'g' }, 'grader.flags: expected some of i, m, s, u, found "g"'],
   ])('refuses %j', (value, message) => {

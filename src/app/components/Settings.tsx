@@ -1,15 +1,17 @@
 import { useId, useState } from 'preact/hooks';
+import { setKey } from '../../pipeline/config.ts';
+import { type ConfigKey, SETTINGS } from '../../pipeline/settings.ts';
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { discardEdits, edit } from '../actions.ts';
-import { changedFields, type Field } from '../fields.ts';
-import { config, describe, fieldsOf, savedConfig, staleFrom } from '../settings.ts';
+import { changedKeys, keysOf, OPTION_NAME, textOf } from '../fields.ts';
+import { config, savedConfig, staleFrom } from '../settings.ts';
 import { busy, edits } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 
-/** A stage's settings: a few in sight, the rest under More, and what a change would redo. */
+/** A stage's settings: a few in sight, the rest under More. */
 export function Settings({ stage }: { stage: Stage }) {
-  const few = fieldsOf(stage, false);
-  const rest = fieldsOf(stage, true);
+  const few = keysOf(stage, false);
+  const rest = keysOf(stage, true);
   if (few.length + rest.length === 0) return null;
   return (
     <section class="card" aria-label={`Settings of ${STAGE_NAME[stage]}`}>
@@ -17,19 +19,17 @@ export function Settings({ stage }: { stage: Stage }) {
         <h3>Settings</h3>
         {busy.value && <span class="small muted">Pause the run to change them.</span>}
       </header>
-      {few.length > 0 && (
-        <div class="fields">
-          {few.map((field) => (
-            <FieldInput key={field.key} field={field} />
-          ))}
-        </div>
-      )}
+      <div class="fields">
+        {few.map((key) => (
+          <SettingInput key={key} name={key} />
+        ))}
+      </div>
       {rest.length > 0 && (
         <details>
           <summary>More</summary>
           <div class="fields">
-            {rest.map((field) => (
-              <FieldInput key={field.key} field={field} />
+            {rest.map((key) => (
+              <SettingInput key={key} name={key} />
             ))}
           </div>
         </details>
@@ -44,13 +44,13 @@ export function RedoNotice() {
   const edited = edits.value;
   if (from === null || edited === null) return null;
   const names = STAGES.slice(STAGES.indexOf(from)).map((stage) => STAGE_NAME[stage]);
-  const changed = changedFields(savedConfig.value, edited).map((field) => describe(field.key).label.toLowerCase());
+  const changed = changedKeys(savedConfig.value, edited).map((key) => SETTINGS[key].label);
   return (
     <section class="notice warn-box" aria-live="polite">
       <div class="stack">
         <p>
-          <b>Changed: {changed.join(', ')}.</b> {names.join(', ')} will be redone with the next start. Until then the
-          results shown are those of the old settings.
+          <b>Changed: {changed.join(', ')}.</b> The next start does again: {names.join(', ')}. Until then the results
+          are those of the old settings.
         </p>
       </div>
       <button type="button" class="button" onClick={discardEdits}>
@@ -60,27 +60,80 @@ export function RedoNotice() {
   );
 }
 
-/** One setting: labelled, with its unit, its help on hover and focus. */
-export function FieldInput({ field }: { field: Field }) {
+/** One setting: labelled, with its unit, its help on hover and focus, and what is wrong with a refused value. */
+export function SettingInput({ name }: { name: ConfigKey }) {
   const id = useId();
-  const { label, unit, help } = describe(field.key);
-  const changed = field.get(config.value) !== field.get(savedConfig.value);
+  const { kind, label, unit, help, choices } = SETTINGS[name];
+  const [draft, setDraft] = useState<string | null>(null);
+  const [fault, setFault] = useState('');
+  const value = textOf(config.value, name);
+  const changed = value !== textOf(savedConfig.value, name);
+
+  /** Takes a value, or says why not. */
+  const take = (text: string, whenRefused: (message: string) => void = setFault) => {
+    try {
+      edit(setKey(config.value, name, text));
+      setFault('');
+      setDraft(null);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      whenRefused(message.replace(`${name}: `, ''));
+    }
+  };
+  const common = {
+    id,
+    class: 'input',
+    disabled: busy.value,
+    'aria-describedby': fault === '' ? `${id}-help` : `${id}-fault ${id}-help`,
+  };
   return (
-    <div class="field" data-tip={help}>
-      {field.kind === 'list' ? (
-        <span class="label" id={`${id}-label`}>
-          {label}
-        </span>
-      ) : (
-        <label for={id}>
-          {label}
-          {changed && <span class="changed">changed</span>}
-        </label>
-      )}
+    <div class={kind === 'list' ? 'field wide' : 'field'} data-tip={help}>
+      <label class="label" id={`${id}-label`} for={kind === 'list' ? undefined : id}>
+        {label}
+        {changed && <span class="changed">changed</span>}
+      </label>
       <div class="with-unit">
-        <Control field={field} id={id} />
+        {kind === 'choice' && (
+          <select {...common} value={value} onChange={(event) => take(event.currentTarget.value)}>
+            {choices?.map((choice) => (
+              <option key={choice} value={choice}>
+                {OPTION_NAME[choice] ?? choice}
+              </option>
+            ))}
+          </select>
+        )}
+        {kind === 'list' && (
+          <Checks id={id} choices={choices ?? []} value={value.split(',')} onChange={(next) => take(next.join(','))} />
+        )}
+        {kind !== 'choice' && kind !== 'list' && (
+          <input
+            {...common}
+            type="text"
+            inputMode={kind === 'text' ? 'text' : 'decimal'}
+            spellcheck={false}
+            autocomplete="off"
+            value={draft ?? value}
+            aria-invalid={fault !== ''}
+            onInput={(event) => setDraft(event.currentTarget.value)}
+            onBlur={() => {
+              if (draft !== null) take(draft);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === 'Enter' && draft !== null) take(draft);
+              if (event.key === 'Escape') {
+                setDraft(null);
+                setFault('');
+              }
+            }}
+          />
+        )}
         {unit !== '' && <span class="unit">{unit}</span>}
       </div>
+      {fault !== '' && (
+        <span class="small bad" id={`${id}-fault`} role="alert">
+          {fault}
+        </span>
+      )}
       <span class="sr" id={`${id}-help`}>
         {help}
       </span>
@@ -88,116 +141,29 @@ export function FieldInput({ field }: { field: Field }) {
   );
 }
 
-function Control({ field, id }: { field: Field; id: string }) {
-  const common = { id, disabled: busy.value, 'aria-describedby': `${id}-help` };
-  switch (field.kind) {
-    case 'number':
-      return <NumberInput field={field} {...common} />;
-    case 'text':
-      return (
-        <input
-          class="input"
-          type="text"
-          spellcheck={false}
-          value={field.get(config.value)}
-          onChange={(event) => edit(field.set(config.value, event.currentTarget.value.trim()))}
-          {...common}
-        />
-      );
-    case 'choice':
-      return (
-        <select
-          class="input"
-          value={field.get(config.value)}
-          onChange={(event) => edit(field.set(config.value, event.currentTarget.value))}
-          {...common}
-        >
-          {field.options.map(({ value, label }) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </select>
-      );
-    case 'list': {
-      const chosen = field.get(config.value);
-      return (
-        <fieldset class="row" style={{ border: 0, margin: 0, padding: 0 }} aria-labelledby={`${id}-label`}>
-          {field.options.map((option) => (
-            <label class="check" key={option}>
-              <input
-                type="checkbox"
-                disabled={busy.value}
-                checked={chosen.includes(option)}
-                aria-describedby={`${id}-help`}
-                onChange={(event) => {
-                  const on = event.currentTarget.checked;
-                  const next = field.options.filter((each) => (each === option ? on : chosen.includes(each)));
-                  if (next.length > 0) edit(field.set(config.value, next));
-                  else event.currentTarget.checked = true;
-                }}
-              />
-              <span class="mono">{option}</span>
-            </label>
-          ))}
-        </fieldset>
-      );
-    }
-  }
-}
-
-interface NumberInputProps {
-  readonly field: Extract<Field, { kind: 'number' }>;
+interface ChecksProps {
   readonly id: string;
-  readonly disabled: boolean;
-  readonly 'aria-describedby': string;
+  readonly choices: readonly string[];
+  readonly value: readonly string[];
+  readonly onChange: (next: readonly string[]) => void;
 }
 
-/** A number as text, so that 5e-4 can be typed; a value out of bounds is said and not taken. */
-function NumberInput({ field, ...common }: NumberInputProps) {
-  const [draft, setDraft] = useState<string | null>(null);
-  const { min, max } = describe(field.key);
-  const value = field.get(config.value);
-  const fault = draft === null ? '' : faultOf(draft, field.whole, min, max);
-  const take = () => {
-    if (draft !== null && fault === '') {
-      edit(field.set(config.value, Number(draft)));
-      setDraft(null);
-    }
-  };
+function Checks({ id, choices, value, onChange }: ChecksProps) {
   return (
-    <div class="stack" style={{ gap: '2px', flex: 1 }}>
-      <input
-        class="input"
-        type="text"
-        inputMode="decimal"
-        value={draft ?? String(value)}
-        aria-invalid={fault !== ''}
-        onInput={(event) => setDraft(event.currentTarget.value)}
-        onBlur={() => {
-          take();
-          setDraft(null);
-        }}
-        onKeyDown={(event) => {
-          if (event.key === 'Enter') take();
-          if (event.key === 'Escape') setDraft(null);
-        }}
-        {...common}
-      />
-      {fault !== '' && (
-        <span class="small bad" role="alert">
-          {fault}
-        </span>
-      )}
-    </div>
+    <fieldset class="checks" aria-labelledby={`${id}-label`} aria-describedby={`${id}-help`} disabled={busy.value}>
+      {choices.map((choice) => (
+        <label class="check" key={choice}>
+          <input
+            type="checkbox"
+            checked={value.includes(choice)}
+            onChange={(event) => {
+              const on = event.currentTarget.checked;
+              onChange(choices.filter((each) => (each === choice ? on : value.includes(each))));
+            }}
+          />
+          <span class="mono">{choice}</span>
+        </label>
+      ))}
+    </fieldset>
   );
-}
-
-function faultOf(text: string, whole: boolean, min: number | undefined, max: number | undefined): string {
-  const value = Number(text.trim());
-  if (text.trim() === '' || !Number.isFinite(value)) return 'Not a number';
-  if (whole && !Number.isInteger(value)) return 'Whole numbers only';
-  if (min !== undefined && value < min) return `At least ${min}`;
-  if (max !== undefined && value > max) return `At most ${max}`;
-  return '';
 }

@@ -1,0 +1,115 @@
+/**
+ * Pretrains the embedded default model with this project's own trainer, on onnxruntime's native CPU build.
+ *
+ * npx tsx scripts/pretrain.ts [--steps 1200] [--seed 1] [--out public/models/default-lm]
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { PreTrainedTokenizer } from '@huggingface/transformers';
+import { DeviceTrainer } from '../src/engine/trainer.ts';
+import type { Group } from '../src/engine/types.ts';
+import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
+import { elements, packUnit, units, unpackUnit } from '../src/model/parameters.ts';
+import { stream } from '../src/model/random.ts';
+import { writeSafetensors } from '../src/model/safetensors.ts';
+import { documents } from './default/corpus.ts';
+import { folder, nativeDevice } from './lib/native.ts';
+
+const { values } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '1200' },
+    seed: { type: 'string', default: '1' },
+    batch: { type: 'string', default: '32' },
+    rate: { type: 'string', default: '4e-3' },
+    out: { type: 'string', default: fileURLToPath(new URL('../public/models/default-lm', import.meta.url)) },
+  },
+});
+const steps = Number(values.steps);
+const seed = Number(values.seed);
+const batch = Number(values.batch);
+const peak = Number(values.rate);
+
+const source = folder(values.out);
+const json = async (name: string) => JSON.parse(new TextDecoder().decode((await source.read(name)) ?? new Uint8Array()));
+const config = parseModelConfig(await json('config.json'));
+const tokenizer = new PreTrainedTokenizer(await json('tokenizer.json'), await json('tokenizer_config.json'));
+
+/** Normal weights, deviation 0.02, less where they add to the residual stream (GPT-2's rule); norms 1. */
+function initial(c: ModelConfig): Float32Array[] {
+  const random = stream(seed, 'weights');
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  return units(c, { kind: 'full' }).map((unit) =>
+    packUnit(unit, (name) => {
+      const shape = unit.find((t) => t.name === name)?.shape ?? [];
+      if (shape.length === 1) return new Float32Array(elements(shape)).fill(1);
+      const deviation = /o_proj|down_proj/.test(name) ? 0.02 / Math.sqrt(2 * c.layers) : 0.02;
+      return Float32Array.from({ length: elements(shape) }, () => deviation * normal());
+    }),
+  );
+}
+
+/** Sequences of the whole context, each begun by a document and filled up with further ones: one shape. */
+function* groups(from: number): Generator<Group> {
+  let ids: number[] = [];
+  for (const text of documents(from)) {
+    ids.push(...tokenizer.encode(text, { add_special_tokens: false }));
+    if (ids.length < config.contextLength) continue;
+    const [first, ...rest] = ids.slice(0, config.contextLength);
+    if (first !== undefined) yield { promptIds: [first], responseIds: [rest] };
+    ids = [];
+  }
+}
+
+const take = (from: Generator<Group>, n: number): Group[] => Array.from({ length: n }, () => from.next().value);
+const tokensOf = (list: readonly Group[]) => list.reduce((sum, g) => sum + (g.responseIds[0]?.length ?? 0), 0);
+
+const device = nativeDevice();
+const trainer = new DeviceTrainer(device, {
+  config,
+  mode: { kind: 'full' },
+  weights: new Map(),
+  parameters: initial(config),
+  optimiser: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 },
+  maxRows: 4096,
+  segment: config.layers,
+  keep: true,
+});
+
+async function perplexity(): Promise<number> {
+  const held = take(groups(seed + 7919), 200);
+  const logps = await trainer.logps(held);
+  const sum = logps.flat().reduce((a, r) => a + r.reduce((x, y) => x + y, 0), 0);
+  return Math.exp(-sum / tokensOf(held));
+}
+
+async function save(): Promise<void> {
+  const vectors = await trainer.weights();
+  const tensors = units(config, { kind: 'full' }).flatMap((unit, i) => unpackUnit(unit, vectors[i] ?? new Float32Array(0)));
+  await writeFile(join(values.out, 'model.safetensors'), writeSafetensors(tensors, { format: 'pt' }, 'F16'));
+}
+
+const data = groups(seed);
+const warmup = Math.ceil(steps * 0.05);
+const started = performance.now();
+let seen = 0;
+for (let step = 0; step < steps; step++) {
+  const list = take(data, batch);
+  const tokens = tokensOf(list);
+  const progress = Math.max(0, step - warmup) / (steps - warmup);
+  const rate = peak * Math.min(1, (step + 1) / warmup) * (0.05 + 0.95 * 0.5 * (1 + Math.cos(Math.PI * progress)));
+  const result = await trainer.step(
+    list,
+    (_, logps) => ({ loss: -(logps[0] ?? 0) / tokens, coefficients: [-1 / tokens], metrics: {} }),
+    rate,
+  );
+  seen += tokens;
+  if (step % 20 === 0 || step === steps - 1) {
+    const seconds = (performance.now() - started) / 1000;
+    console.log(`step ${step + 1}/${steps} loss ${result.loss.toFixed(4)} norm ${result.gradNorm.toFixed(2)} ${seen} tokens, ${Math.round(seen / seconds)}/s, ${Math.round((seconds / (step + 1)) * (steps - step - 1))} s left`);
+  }
+  if ((step + 1) % 200 === 0) await save();
+}
+await save();
+console.log(`perplexity on 200 unseen documents: ${(await perplexity()).toFixed(3)}`);

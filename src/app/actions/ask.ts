@@ -1,0 +1,47 @@
+/** Questions to the worker outside a run: how the model sees a prompt, and chat. */
+import type { Arm, CheckResult } from '../../pipeline/types.ts';
+import type { ChatMessage } from '../../engine/types.ts';
+import { callback, callWorker, WorkerCrash } from '../client.ts';
+import { crashProblem, problemOf } from '../problems.ts';
+import { busy, problem, view } from '../signals.ts';
+import { storedRun } from './runs.ts';
+
+async function asking<T>(what: string, ask: () => Promise<T>): Promise<T | null> {
+  if (busy.value) return null;
+  try {
+    return await ask();
+  } catch (error) {
+    problem.value =
+      error instanceof WorkerCrash ? crashProblem(error) : problemOf(what, error, 'The run is as it was.');
+    return null;
+  }
+}
+
+/** Reads model and data without running anything; the run is stored, since the worker reads it from there. */
+export function checkRun(): Promise<CheckResult | null> {
+  return asking('The model could not be read', async () => {
+    const id = await storedRun();
+    const result = await callWorker((api) => api.check(id));
+    view.value = { ...view.value, model: result.model };
+    return result;
+  });
+}
+
+/** One answer of one arm, streamed; null where it failed, which the banner then explains. */
+export function chatWith(
+  arm: Arm,
+  messages: readonly ChatMessage[],
+  options: { temperature: number; seed: number },
+  onText: (text: string) => void,
+): Promise<string | null> {
+  const id = view.value.manifest?.id;
+  if (id === undefined) return Promise.resolve(null);
+  let text = '';
+  const stream = (piece: string) => {
+    text += piece;
+    onText(text);
+  };
+  return asking('The model could not answer', () =>
+    callWorker((api) => api.chat(id, arm, messages, options, callback(stream))),
+  );
+}

@@ -1,0 +1,122 @@
+/** The user's own prompts and models: picked or dropped. */
+import { batch } from '@preact/signals';
+import { host } from '../host.ts';
+import { problemOf } from '../problems.ts';
+import { config } from '../settings.ts';
+import { busy, edits, problem, records, said, selected, view } from '../signals.ts';
+import { count } from '../format.ts';
+import { edit, newRun } from './runs.ts';
+import { measureStorage } from './preferences.ts';
+
+/** Asks for files through a file input, which works in every browser. */
+function ask(options: { accept?: string; folder?: boolean }): Promise<File[]> {
+  return new Promise((resolve) => {
+    const input = document.createElement('input');
+    input.type = 'file';
+    if (options.accept !== undefined) input.accept = options.accept;
+    if (options.folder) input.webkitdirectory = true;
+    input.addEventListener('change', () => resolve([...(input.files ?? [])]));
+    input.addEventListener('cancel', () => resolve([]));
+    input.click();
+  });
+}
+
+export async function pickDataset(): Promise<void> {
+  const [file] = await ask({ accept: '.jsonl,.ndjson,.json,.csv,.tsv,.parquet,.txt' });
+  if (file !== undefined) await useDataset(file);
+}
+
+export async function pickModel(): Promise<void> {
+  const files = await ask({ folder: true });
+  if (files.length > 0) await useModel(files);
+}
+
+/** Whatever was dropped: a folder or files with a config.json are a model, any other file is data. */
+export async function dropFiles(transfer: DataTransfer): Promise<void> {
+  if (busy.value) {
+    said.value = 'Pause the run before using other files.';
+    return;
+  }
+  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
+  const plain = [...transfer.files];
+  const files = entries.some((entry) => entry.isDirectory) ? (await Promise.all(entries.map(walk))).flat() : plain;
+  if (files.some((file) => file.name === 'config.json')) return await useModel(files);
+  const [file] = files;
+  if (file !== undefined) await useDataset(file);
+}
+
+async function walk(entry: FileSystemEntry): Promise<File[]> {
+  if (entry instanceof FileSystemFileEntry) {
+    return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
+  }
+  if (!(entry instanceof FileSystemDirectoryEntry)) return [];
+  const reader = entry.createReader();
+  const files: File[] = [];
+  for (;;) {
+    // Chrome hands out at most 100 entries a call.
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return files;
+    files.push(...(await Promise.all(some.map(walk))).flat());
+  }
+}
+
+/** A new run with the user's prompts; a stored run keeps its own data. */
+export async function useDataset(file: File): Promise<void> {
+  if (busy.value) return;
+  try {
+    const { readDataset } = await import('../dataset.ts');
+    const dataset = await readDataset(file);
+    if (dataset.rows.length === 0) {
+      const first = dataset.refused[0];
+      problem.value = {
+        title: `${file.name} holds no row that can be used`,
+        safe: 'Nothing was changed.',
+        advice: 'Each row needs a prompt and a target answer, e.g. {"prompt": "…", "target": "…"}.',
+        details: first === undefined ? '' : `line ${first.line}: ${first.reason}`,
+      };
+      return;
+    }
+    const settings = config.value;
+    newRun();
+    batch(() => {
+      records.value = { ...records.value, dataset };
+      edits.value = settings;
+      selected.value = 'data';
+    });
+    said.value = `${count(dataset.rows.length)} rows read, ${count(dataset.refused.length)} refused.`;
+  } catch (error) {
+    problem.value = problemOf(`${file.name} could not be read`, error, 'Nothing was changed.');
+  }
+}
+
+const NEEDED = ['config.json', 'tokenizer.json', 'model.safetensors'];
+
+/** Copies a model folder into the browser's storage and sets the run to use it. */
+export async function useModel(files: readonly File[]): Promise<void> {
+  if (busy.value) return;
+  const root = files.find((file) => file.name === 'config.json')?.webkitRelativePath.split('/')[0];
+  const name = root === undefined || root === '' ? 'my-model' : root;
+  const missing = NEEDED.filter((need) => !files.some((file) => file.name === need));
+  // A sharded model has an index in place of the one file.
+  const sharded = files.some((file) => file.name === 'model.safetensors.index.json');
+  if (missing.length > 0 && !(sharded && missing.length === 1 && missing[0] === 'model.safetensors')) {
+    problem.value = {
+      title: `The folder lacks ${missing.join(', ')}`,
+      safe: 'Nothing was changed.',
+      advice: 'Choose a folder in Hugging Face layout with config.json, tokenizer.json and model.safetensors.',
+      details: files.map((file) => file.name).slice(0, 50).join('\n'),
+    };
+    return;
+  }
+  try {
+    said.value = `Copying ${name}.`;
+    const model = await host.saveModelFolder(name, files);
+    edit({ ...config.value, model });
+    selected.value = 'model';
+    view.value = { ...view.value, model: null };
+    said.value = `${name} is stored on this device.`;
+    await measureStorage();
+  } catch (error) {
+    problem.value = problemOf(`The model ${name} could not be stored`, error, 'The run uses the model it had.');
+  }
+}

@@ -1,0 +1,147 @@
+/** Start, pause, stop: one run at a time, its events folded into the view a few times a second. */
+import { batch } from '@preact/signals';
+import type { RunEvent, Stage } from '../../pipeline/types.ts';
+import { callback, callWorker, closeWorker, WorkerCrash, workerRuns } from '../client.ts';
+import { host } from '../host.ts';
+import { crashProblem, problemOf, problemOfRun } from '../problems.ts';
+import { activity, problem, selected, view } from '../signals.ts';
+import { isFinished, reduceEvents, settled } from '../state.ts';
+import { announce, measureStorage } from './preferences.ts';
+import { listRuns, openStage, readRecords, refreshAfter, storedRun } from './runs.ts';
+
+/** Often enough to look live, rarely enough to leave the processor to the model. */
+const FOLD_EVERY_MS = 120;
+
+const waiting: RunEvent[] = [];
+let timer = 0;
+
+function fold(): void {
+  window.clearTimeout(timer);
+  timer = 0;
+  const events = waiting.splice(0);
+  if (events.length === 0) return;
+  view.value = reduceEvents(view.value, events);
+  for (const event of events) {
+    if (event.type !== 'stage') continue;
+    // A reader who looks at the stage at work is taken along to the next one.
+    if (event.state === 'running' && follows(event.stage)) openStage(event.stage);
+    if (event.state === 'done') void refreshAfter(event.stage);
+  }
+}
+
+let followed: Stage | null = null;
+
+function follows(next: Stage): boolean {
+  const along = selected.value === null || selected.value === followed;
+  followed = next;
+  return along;
+}
+
+function onEvent(event: RunEvent): void {
+  waiting.push(event);
+  if (timer === 0) timer = window.setTimeout(fold, FOLD_EVERY_MS);
+}
+
+/** Runs the unfinished stages, up to and including `until`. */
+export async function start(until?: Stage): Promise<void> {
+  if (activity.value !== 'idle') return;
+  batch(() => {
+    activity.value = 'starting';
+    problem.value = null;
+    followed = selected.value;
+  });
+  // The browser may evict what is stored under pressure unless asked not to.
+  void navigator.storage?.persist?.();
+  let id: string;
+  try {
+    id = await storedRun();
+  } catch (error) {
+    batch(() => {
+      activity.value = 'idle';
+      problem.value = problemOf('The run could not be stored', error, 'Nothing was started.');
+    });
+    return;
+  }
+  const held = await navigator.locks.request(`run ${id}`, { ifAvailable: true }, async (lock) => {
+    if (lock !== null) await work(id, until);
+    return lock !== null;
+  });
+  if (!held) {
+    batch(() => {
+      activity.value = 'idle';
+      problem.value = {
+        title: 'This run is at work in another tab',
+        safe: 'Nothing was changed.',
+        advice: 'Watch it there, or close that tab and press Resume here.',
+        details: '',
+      };
+    });
+  }
+}
+
+async function work(id: string, until: Stage | undefined): Promise<void> {
+  activity.value = 'running';
+  let failure: unknown = null;
+  try {
+    await callWorker((api) => api.run(id, callback(onEvent), until));
+  } catch (error) {
+    failure = error;
+  }
+  fold();
+  const asked = activity.value !== 'running';
+  if (activity.value === 'stopping') closeWorker();
+  await finish(id, failure, asked);
+  batch(() => {
+    view.value = settled(view.value);
+    activity.value = 'idle';
+  });
+  const { name } = view.value.manifest ?? { name: 'The run' };
+  if (isFinished(view.value)) announce(`${name} is finished.`);
+  else if (asked) announce('Paused. Everything finished is stored.');
+  else if (problem.value !== null) announce(`${name} stopped: ${problem.value.title}`);
+}
+
+/** After a run ended in whatever way: shows what is stored, and what went wrong. */
+async function finish(id: string, failure: unknown, asked: boolean): Promise<void> {
+  try {
+    await readRecords(id);
+    const manifest = await (await host.runStore(id)).manifest();
+    view.value = { ...view.value, manifest };
+    if (failure instanceof WorkerCrash && !asked) problem.value = crashProblem(failure);
+    else if (failure !== null && !asked) {
+      problem.value =
+        manifest.error === undefined
+          ? problemOf('The run stopped', failure, 'Everything finished before is stored on this device.')
+          : problemOfRun(manifest.error);
+    }
+    await listRuns();
+    await measureStorage();
+  } catch (error) {
+    problem.value = problemOf('The run’s records could not be read', error, 'They are still stored; reload the page.');
+  }
+}
+
+/** Stops at the next safe point; the model stays loaded. */
+export async function pause(): Promise<void> {
+  if (activity.value !== 'running') return;
+  activity.value = 'pausing';
+  await askToStop();
+}
+
+/** Stops at the next safe point and gives the memory back; after ten seconds without one, at once. */
+export async function stop(): Promise<void> {
+  if (activity.value === 'idle' || activity.value === 'stopping') return;
+  activity.value = 'stopping';
+  const patience = window.setTimeout(closeWorker, 10_000);
+  await askToStop();
+  window.clearTimeout(patience);
+}
+
+async function askToStop(): Promise<void> {
+  if (!workerRuns()) return;
+  try {
+    await callWorker((api) => api.stop());
+  } catch (error) {
+    if (!(error instanceof WorkerCrash)) problem.value = problemOf('The run could not be stopped', error);
+  }
+}

@@ -1,0 +1,263 @@
+/** The list of runs and the shown one: open, create, name, delete, change its settings. */
+import { batch } from '@preact/signals';
+import type { RunConfig } from '../../pipeline/config.ts';
+import { STAGES, type Stage } from '../../pipeline/types.ts';
+import { exampleDataset } from '../example.ts';
+import { host } from '../host.ts';
+import { answerFate } from '../pool.ts';
+import { problemOf, problemOfRun } from '../problems.ts';
+import { redoFrom } from '../fields.ts';
+import { config, savedConfig } from '../settings.ts';
+import {
+  busy,
+  edits,
+  NO_RECORDS,
+  problem,
+  reading,
+  ready,
+  records,
+  runs,
+  said,
+  selected,
+  view,
+} from '../signals.ts';
+import { clearedFrom, currentStage, EMPTY_VIEW, isStarted, viewOf, withManifest } from '../state.ts';
+import { closeWorker } from '../client.ts';
+import { measureStorage, recall, remember, watchPreferences } from './preferences.ts';
+
+/** First thing on the page: the run looked at last, or the opening with the example. */
+export async function boot(): Promise<void> {
+  watchPreferences();
+  window.addEventListener('hashchange', followHash);
+  try {
+    await listRuns();
+    const last = recall('run');
+    const known = runs.value.find((run) => run.id === last) ?? (last === '' ? undefined : runs.value[0]);
+    if (known !== undefined) await openRun(known.id);
+    else {
+      newRun();
+      followHash();
+    }
+  } catch (error) {
+    problem.value = {
+      ...problemOf('This browser does not let the page store anything', error),
+      advice: 'Leave private browsing or allow storage for this page, then reload.',
+    };
+    newRun();
+  } finally {
+    ready.value = true;
+  }
+  await measureStorage();
+}
+
+export async function listRuns(): Promise<void> {
+  runs.value = await host.listRuns();
+}
+
+function followHash(): void {
+  const name = window.location.hash.slice(1);
+  selected.value = STAGES.find((stage) => stage === name) ?? null;
+}
+
+/** Shows a stage; the address keeps it, so that Back works. */
+export function openStage(stage: Stage | null): void {
+  selected.value = stage;
+  const hash = stage === null ? ' ' : `#${stage}`;
+  if (window.location.hash !== hash.trim()) window.history.pushState(null, '', stage === null ? './' : hash);
+  document.querySelector('.main')?.scrollTo({ top: 0 });
+}
+
+export async function openRun(id: string): Promise<void> {
+  if (busy.value) return;
+  try {
+    const store = await host.runStore(id);
+    const [manifest, dataset] = await Promise.all([store.manifest(), store.dataset()]);
+    const another = view.value.manifest?.id !== id;
+    if (another) closeWorker();
+    batch(() => {
+      edits.value = null;
+      problem.value = manifest.error === undefined ? null : problemOfRun(manifest.error);
+      view.value = viewOf({ manifest, counts: null, responses: [], sft: [], dpo: [] });
+      records.value = { ...NO_RECORDS, dataset };
+      reading.value = true;
+    });
+    remember('run', id);
+    followHash();
+    if (selected.value === null && STAGES.some((stage) => manifest.stages[stage] !== 'waiting')) {
+      selected.value = currentStage(view.value) ?? 'evaluate';
+    }
+    await readRecords(id);
+  } catch (error) {
+    problem.value = problemOf('The run could not be read', error, 'Nothing was changed.');
+  } finally {
+    reading.value = false;
+  }
+}
+
+/** Reads everything stored of a run into the view. */
+export async function readRecords(id: string): Promise<void> {
+  const store = await host.runStore(id);
+  const [manifest, prepared, responses, sft, dpo, pairs, answers] = await Promise.all([
+    store.manifest(),
+    store.prepared(),
+    store.responses(),
+    store.metrics('sft'),
+    store.metrics('dpo'),
+    store.pairs(),
+    store.answers(),
+  ]);
+  if (view.value.manifest?.id !== id) return;
+  const counts =
+    prepared === undefined
+      ? null
+      : { train: prepared.train.length, heldOut: prepared.heldOut.length, refused: prepared.refused.length };
+  const fresh = viewOf({ manifest, counts, responses, sft, dpo });
+  batch(() => {
+    const { previews, stages } = view.value;
+    view.value = {
+      ...fresh,
+      previews,
+      // Words and rates of this sitting are kept; what is stored has only the state.
+      stages: busy.value ? stages : fresh.stages,
+    };
+    records.value = { ...records.value, prepared: prepared ?? null, pairs, answers };
+  });
+}
+
+/** Reads again what a finished stage has written beside its events. */
+export async function refreshAfter(stage: Stage): Promise<void> {
+  const id = view.value.manifest?.id;
+  if (id === undefined) return;
+  const store = await host.runStore(id);
+  if (stage === 'data') {
+    const prepared = await store.prepared();
+    records.value = { ...records.value, prepared: prepared ?? null };
+  } else if (stage === 'filter') {
+    const [responses, pairs] = await Promise.all([store.responses(), store.pairs()]);
+    const list: typeof responses = [];
+    for (const record of responses) list[record.index] = record;
+    batch(() => {
+      view.value = { ...view.value, responses: list };
+      records.value = { ...records.value, pairs };
+    });
+  } else if (stage === 'evaluate') {
+    records.value = { ...records.value, answers: await store.answers() };
+  }
+  await measureStorage();
+}
+
+/** An empty page with the example data; a run is stored only when it starts. */
+export function newRun(): void {
+  if (busy.value) return;
+  closeWorker();
+  batch(() => {
+    edits.value = null;
+    problem.value = null;
+    view.value = EMPTY_VIEW;
+    records.value = NO_RECORDS;
+    selected.value = null;
+  });
+  remember('run', '');
+  void exampleDataset().then(
+    (dataset) => {
+      if (view.value.manifest === null && records.value.dataset === null) {
+        records.value = { ...records.value, dataset };
+      }
+    },
+    (error: unknown) => {
+      problem.value = problemOf('The example data could not be read', error);
+    },
+  );
+}
+
+export async function renameRun(id: string, name: string): Promise<void> {
+  const trimmed = name.trim();
+  if (trimmed === '') return;
+  try {
+    const store = await host.runStore(id);
+    const manifest = { ...(await store.manifest()), name: trimmed };
+    await store.saveManifest(manifest);
+    if (view.value.manifest?.id === id) view.value = { ...view.value, manifest };
+    await listRuns();
+  } catch (error) {
+    problem.value = problemOf('The run could not be renamed', error);
+  }
+}
+
+export async function deleteRunById(id: string): Promise<void> {
+  if (busy.value) return;
+  try {
+    await host.deleteRun(id);
+    await listRuns();
+    said.value = 'The run is deleted.';
+    const next = runs.value[0];
+    if (next === undefined) newRun();
+    else await openRun(next.id);
+    await measureStorage();
+  } catch (error) {
+    problem.value = problemOf('The run could not be deleted', error, 'Nothing was removed.');
+  }
+}
+
+/** Changed settings wait in the page until the next start; see applyEdits. */
+export function edit(next: RunConfig): void {
+  if (busy.value) return;
+  edits.value = JSON.stringify(next) === JSON.stringify(savedConfig.value) ? null : next;
+}
+
+export function discardEdits(): void {
+  edits.value = null;
+}
+
+/** Makes sure the shown run is stored, with the settings as edited; removes what must be redone. */
+export async function storedRun(): Promise<string> {
+  const { manifest } = view.value;
+  if (manifest === null) {
+    const dataset = records.value.dataset ?? (await exampleDataset());
+    const name = `${dataset.name}, k=${config.value.dpo.negatives}`;
+    const created = await host.createRun({ name, config: config.value, dataset });
+    batch(() => {
+      view.value = withManifest(view.value, created);
+      records.value = { ...records.value, dataset };
+      edits.value = null;
+    });
+    remember('run', created.id);
+    await listRuns();
+    return created.id;
+  }
+  const edited = edits.value;
+  if (edited !== null) {
+    const store = await host.runStore(manifest.id);
+    const from = redoFrom(manifest.config, edited);
+    const started = isStarted(view.value);
+    if (from !== null && started) await store.clearFrom(from);
+    const stages = { ...manifest.stages };
+    if (from !== null) for (const stage of STAGES.slice(STAGES.indexOf(from))) stages[stage] = 'waiting';
+    const { error: _error, report: _report, ...rest } = await store.manifest();
+    const next = { ...rest, config: edited, stages };
+    await store.saveManifest(next);
+    batch(() => {
+      view.value = { ...(from === null ? view.value : clearedFrom(view.value, from)), manifest: next };
+      edits.value = null;
+    });
+    await readRecords(manifest.id);
+  }
+  return manifest.id;
+}
+
+/** Marks an answer as right although it is unlike the target, or takes that back; pairs are drawn again. */
+export async function markAnswer(index: number, response: number): Promise<void> {
+  const record = view.value.responses[index];
+  const id = view.value.manifest?.id;
+  if (record === undefined || id === undefined || busy.value) return;
+  const next = answerFate(record, response, config.value.filter);
+  try {
+    const store = await host.runStore(id);
+    await store.saveResponses([next]);
+    const list = [...view.value.responses];
+    list[index] = next;
+    view.value = { ...view.value, responses: list };
+  } catch (error) {
+    problem.value = problemOf('The mark could not be stored', error);
+  }
+}

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDevice } from '../../src/engine/backend.ts';
+import type { Device } from '../../src/engine/device.ts';
+import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
+import { samplerSuite } from '../fixtures/sampler-suite.ts';
+import { trainerSuite } from '../fixtures/trainer-suite.ts';
+
+const devices: { wasm?: Device; webgpu?: Device } = {};
+const device = (backend: 'wasm' | 'webgpu'): Device => {
+  const open = devices[backend];
+  if (!open) throw new Error(`${backend} did not open`);
+  return open;
+};
+
+beforeAll(async () => {
+  devices.wasm = await openDevice({ backend: 'wasm', wasmPath: '/ort/' });
+  devices.webgpu = await openDevice({ backend: 'webgpu', wasmPath: '/ort/' });
+}, 60_000);
+afterAll(async () => {
+  await devices.wasm?.dispose();
+  await devices.webgpu?.dispose();
+});
+
+test('a software GPU adapter counts as none, unless it is asked for', async () => {
+  const chosen = await openDevice({ backend: 'auto', wasmPath: '/ort/' });
+  expect(chosen.info.backend).toBe('wasm');
+  expect(chosen.info.note).toContain('software');
+  expect(device('webgpu').info.backend).toBe('webgpu');
+});
+
+describe('trainer on WASM in the browser', () => trainerSuite(() => device('wasm')));
+describe('sampler on WASM in the browser', () => samplerSuite(() => device('wasm')));
+// Fallback to the CPU is forbidden for every WebGPU session, so a misplaced operator fails these.
+describe('trainer on WebGPU', () => trainerSuite(() => device('webgpu')));
+describe('sampler on WebGPU', () => samplerSuite(() => device('webgpu')));
+
+test('ten steps on WASM and on WebGPU follow one trajectory', async () => {
+  const losses = async (backend: 'wasm' | 'webgpu') => {
+    const trainer = referenceTrainer(device(backend), { kind: 'lora', lora: LORA }, true);
+    const result: number[] = [];
+    for (let i = 0; i < 10; i++) result.push((await trainer.step(GROUPS, dpoLoss(reference.references, 2), 3e-3)).loss);
+    return result;
+  };
+  const [a, b] = [await losses('wasm'), await losses('webgpu')];
+  expect(a[9]).toBeLessThan(a[0] ?? 0);
+  expect(relativeError(b, a)).toBeLessThan(1e-4);
+}, 60_000);
