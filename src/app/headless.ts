@@ -1,22 +1,15 @@
 /** The page behind `npm run selfcontrast`: no view, one job, driven by scripts/selfcontrast.ts. */
-import { proxy, type Remote, wrap } from 'comlink';
 import type { RunConfig } from '../pipeline/config.ts';
-import type {
-  CheckResult,
-  Dataset,
-  ExportFile,
-  ModelWorkerApi,
-  RunError,
-  RunEvent,
-  RunManifest,
-} from '../pipeline/types.ts';
+import type { CheckResult, Dataset, ExportFile, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
+import { openStorage } from '../storage/index.ts';
+import { callback, callWorker } from './client.ts';
 
 export interface HeadlessJob {
-  /** `model` and `embedder` are 'default', a hub id, or the URL of a folder. */
+  /** `model` and `embedder` are 'default' or the URL of a folder. */
   readonly config: RunConfig;
   readonly name: string;
-  /** URL of a Dataset as JSON; null is the embedded one. */
-  readonly dataset: string | null;
+  /** URL of a Dataset as JSON. */
+  readonly dataset: string;
   readonly check: boolean;
   /** The run's files are posted to this URL + their path; null where nothing is written. */
   readonly inbox: string | null;
@@ -43,25 +36,28 @@ declare global {
 }
 
 /** What the runner prints; sampled texts and single metrics would only slow the run down on their way. */
-const FORWARDED: ReadonlySet<RunEvent['type']> = new Set(['stage', 'progress', 'prepared', 'device', 'warning']);
+const FORWARDED: ReadonlySet<RunEvent['type']> = new Set([
+  'stage',
+  'progress',
+  'prepared',
+  'device',
+  'warning',
+]);
 
-let model: Remote<ModelWorkerApi> | null = null;
 let stopping = false;
 let manifest: RunManifest | null = null;
 
 async function start(job: HeadlessJob): Promise<HeadlessResult> {
   try {
-    const dataset = job.dataset === null ? await defaultDataset() : await fetchJson(job.dataset);
     const storage = await openStorage();
-    const runId = await storage.createRun(job.name, dataset, job.config);
-    const { api, broken } = startWorker();
-    model = api;
-    if (job.check) return { type: 'check', check: await Promise.race([api.check(runId), broken]) };
-    await Promise.race([api.run(runId, proxy(onEvent)), broken]);
+    const { config, name } = job;
+    const { id } = await storage.createRun({ name, config, dataset: await fetchDataset(job.dataset) });
+    if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
+    await callWorker((api) => api.run(id, callback(onEvent)));
     if (stopping) return { type: 'stopped' };
-    if (job.inbox !== null) await post(await Promise.race([api.exportFiles(runId), broken]), job.inbox);
-    const finished = await storage.run(runId).manifest();
+    const finished = await storage.run(id).manifest();
     if (finished.error !== undefined) return { type: 'failed', error: finished.error };
+    if (job.inbox !== null) await post(await callWorker((api) => api.exportFiles(id)), job.inbox);
     return { type: 'done', manifest: finished };
   } catch (error) {
     return stopping ? { type: 'stopped' } : { type: 'failed', error: runError(error) };
@@ -70,23 +66,12 @@ async function start(job: HeadlessJob): Promise<HeadlessResult> {
 
 async function stop(): Promise<void> {
   stopping = true;
-  await model?.stop();
+  await callWorker((api) => api.stop());
 }
 
 function onEvent(event: RunEvent): void {
   if (event.type === 'manifest') manifest = event.manifest;
   if (FORWARDED.has(event.type)) window.onSelfContrastEvent?.(event);
-}
-
-/** The worker, and a promise that rejects when it dies: comlink by itself would wait for ever. */
-function startWorker(): { api: Remote<ModelWorkerApi>; broken: Promise<never> } {
-  const worker = new Worker(new URL('../../workers/model.ts', import.meta.url), { type: 'module' });
-  const broken = new Promise<never>((_, reject) => {
-    worker.addEventListener('error', (event) => reject(new Error(`the worker died: ${event.message}`)));
-    worker.addEventListener('messageerror', () => reject(new Error('a message to the worker was lost')));
-  });
-  broken.catch(() => undefined);
-  return { api: wrap<ModelWorkerApi>(worker), broken };
 }
 
 /** Files go one by one through the local server: megabytes have no place in the browser's debugging channel. */
@@ -98,7 +83,7 @@ async function post(files: readonly ExportFile[], inbox: string): Promise<void> 
   }
 }
 
-async function fetchJson(url: string): Promise<Dataset> {
+async function fetchDataset(url: string): Promise<Dataset> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`the data set could not be fetched (HTTP ${response.status})`);
   return response.json();

@@ -1,4 +1,4 @@
-import { InferenceSession, env, Tensor } from 'onnxruntime-web/webgpu';
+import { env, InferenceSession, Tensor } from 'onnxruntime-web/webgpu';
 import { expect, test } from 'vitest';
 
 env.wasm.wasmPaths = '/ort/';
@@ -6,7 +6,9 @@ env.wasm.numThreads = 2;
 
 /** `y = a x b`, both [2, 2] float32: a whole ONNX model, small enough to be written down. */
 const MATMUL = Uint8Array.from(
-  atob('CAg6VQoRCgFhCgFiEgF5IgZNYXRNdWwSAW1aEwoBYRIOCgwIARIICgIIAgoCCAJaEwoBYhIOCgwIARIICgIIAgoCCAJiEwoBeRIOCgwIARIICgIIAgoCCAJCBAoAEBE='),
+  atob(
+    'CAg6VQoRCgFhCgFiEgF5IgZNYXRNdWwSAW1aEwoBYRIOCgwIARIICgIIAgoCCAJaEwoBYhIOCgwIARIICgIIAgoCCAJiEwoBeRIOCgwIARIICgIIAgoCCAJCBAoAEBE=',
+  ),
   (letter) => letter.charCodeAt(0),
 );
 

@@ -1,0 +1,60 @@
+/** Receives a run's files in a folder aside and moves them into OUT, the report last. */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** Whose presence says that everything else is there; in the order in which they are moved. */
+const LAST = ['run.json', 'report.json'];
+
+export class Output {
+  readonly out: string;
+  /** Where the files are received. */
+  readonly aside: string;
+
+  constructor(out: string) {
+    this.out = out;
+    this.aside = join(out, `.partial-${process.pid}`);
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.aside, { recursive: true });
+  }
+
+  /** Replaces text in the received JSON files: addresses of the local server mean nothing later. */
+  async rewrite(replacements: ReadonlyMap<string, string>): Promise<void> {
+    for (const path of await this.files()) {
+      if (!path.endsWith('.json')) continue;
+      const file = join(this.aside, path);
+      let text = await readFile(file, 'utf8');
+      for (const [from, to] of replacements) {
+        text = text.replaceAll(JSON.stringify(from), () => JSON.stringify(to));
+      }
+      await writeFile(file, text);
+    }
+  }
+
+  /** Moves everything into OUT and returns the paths, the report last. */
+  async commit(): Promise<string[]> {
+    const paths = await this.files();
+    paths.sort((a, b) => LAST.indexOf(a) - LAST.indexOf(b) || a.localeCompare(b));
+    // An older report must not vouch for files that are about to change.
+    for (const name of LAST) await rm(join(this.out, name), { force: true });
+    for (const path of paths) {
+      await mkdir(dirname(join(this.out, path)), { recursive: true });
+      await rename(join(this.aside, path), join(this.out, path));
+    }
+    await this.discard();
+    return paths;
+  }
+
+  async discard(): Promise<void> {
+    await rm(this.aside, { recursive: true, force: true });
+  }
+
+  private async files(): Promise<string[]> {
+    const found: string[] = [];
+    for (const entry of await readdir(this.aside, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) found.push(join(entry.parentPath, entry.name).slice(this.aside.length + 1));
+    }
+    return found;
+  }
+}

@@ -1,0 +1,112 @@
+/** Turns run events into lines: one rewriting line on a terminal, else a line every few seconds. */
+import type { Progress, RunEvent } from '../../src/pipeline/types.ts';
+
+/** Milliseconds between progress lines where the output is no terminal. */
+const LINE_EVERY = 5000;
+
+/** Live figures worth a place on the line, in this order; the first ones that are there are shown. */
+const FIGURES: readonly (readonly [key: string, label: string])[] = [
+  ['loss', 'loss'],
+  ['rewardMargin', 'margin'],
+  ['rewardAccuracy', 'reward accuracy'],
+  ['tokensPerSecond', 'tokens/s'],
+];
+
+export interface Terminal {
+  readonly isTTY: boolean;
+  readonly columns: number;
+  write(text: string): void;
+}
+
+export class ProgressPrinter {
+  private readonly terminal: Terminal;
+  private readonly now: () => number;
+  private lastLine = Number.NEGATIVE_INFINITY;
+  private lastStage = '';
+  private open = false;
+
+  constructor(terminal: Terminal, now: () => number = Date.now) {
+    this.terminal = terminal;
+    this.now = now;
+  }
+
+  event(event: RunEvent): void {
+    switch (event.type) {
+      case 'progress':
+        this.progress(event.progress);
+        break;
+      case 'stage':
+        if (event.state === 'done') this.line(`${event.stage.padEnd(8)}  done  ${event.summary}`);
+        break;
+      case 'device': {
+        const { device, model } = event;
+        this.line(`${model.name}: ${short(model.parameterCount / 1e6)} M parameters, ${device.description}`);
+        if (device.note) this.line(`  ${device.note}`);
+        break;
+      }
+      case 'prepared':
+        this.line(
+          `${event.train} training prompts, ${event.heldOut} held out` +
+            (event.refused > 0 ? `, ${event.refused} refused` : ''),
+        );
+        break;
+      case 'warning':
+        this.line(`Warning: ${event.message}`);
+        break;
+      case 'metric':
+      case 'responses':
+      case 'preview':
+      case 'manifest':
+        break;
+    }
+  }
+
+  /** Prints a whole line, first clearing the one being rewritten. */
+  line(text: string): void {
+    this.terminal.write(`${this.open ? '\r\x1b[2K' : ''}${text}\n`);
+    this.open = false;
+  }
+
+  private progress(progress: Progress): void {
+    const text = progressText(progress);
+    if (this.terminal.isTTY) {
+      this.terminal.write(`\r\x1b[2K${text.slice(0, Math.max(20, this.terminal.columns - 1))}`);
+      this.open = true;
+      return;
+    }
+    const now = this.now();
+    if (now - this.lastLine < LINE_EVERY && this.lastStage === progress.stage) return;
+    this.lastLine = now;
+    this.lastStage = progress.stage;
+    this.line(text);
+  }
+}
+
+/** e.g. `sft       12/60 steps  3.2/s  0:15 left  loss 1.234`. */
+export function progressText(progress: Progress): string {
+  const { stage, done, total, unit, rate, secondsLeft, figures } = progress;
+  const parts = [stage.padEnd(8), `${done}/${total} ${unit}`];
+  if (rate > 0) parts.push(`${short(rate)}/s`);
+  if (secondsLeft !== null) parts.push(`${duration(secondsLeft)} left`);
+  for (const [key, label] of FIGURES) {
+    const value = figures[key];
+    if (value !== undefined) parts.push(`${label} ${short(value)}`);
+  }
+  return parts.join('  ');
+}
+
+/** Three significant digits, no exponent. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
+  return value.toFixed(digits);
+}
+
+/** `0:07`, `12:03`, `1:02:03`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n: number) => String(n).padStart(2, '0');
+  const minutes = Math.floor(whole / 60);
+  const rest = two(whole % 60);
+  return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`;
+}

@@ -1,0 +1,134 @@
+/** Stage: DPO on groups of one target and k own answers; the reference policy is the SFT model. */
+import type { AdapterWeights, Group, Trainer } from '../engine/types.ts';
+import { dpoLoss } from '../model/loss.ts';
+import { type Context, optimiserOf } from './context.ts';
+import { lossFigures, train } from './train.ts';
+import type { PreparedData, PromptResponses, ReferenceRecord } from './types.ts';
+
+/** A prompt with its target first and its negatives after it, and the reference's log-probability of each. */
+export interface PreferenceGroup {
+  readonly index: number;
+  readonly group: Group;
+  readonly references: readonly number[];
+}
+
+/** Prompts scored at a time between looks at the signal. */
+const SLICE = 64;
+
+/** Log-probability of every used target under the SFT policy; computed once and stored. */
+async function targetReferences(context: Context, trainer: Trainer, data: PreparedData, used: readonly number[]): Promise<Map<number, number>> {
+  const { store, signal } = context;
+  const stored = await store.references();
+  const known = new Map(stored.map(({ index, logp }) => [index, logp] as const));
+  const missing = used.filter((index) => !known.has(index));
+  for (let at = 0; at < missing.length; at += SLICE) {
+    const slice = missing.slice(at, at + SLICE);
+    const logps = await trainer.logps(
+      slice.map((index) => ({
+        promptIds: data.train[index]?.promptIds ?? [],
+        responseIds: [data.train[index]?.targetIds ?? []],
+      })),
+      signal,
+    );
+    const records: ReferenceRecord[] = slice.map((index, i) => ({ index, logp: sum(logps[i]?.[0] ?? []) }));
+    await store.saveReferences(records);
+    for (const { index, logp } of records) known.set(index, logp);
+  }
+  return known;
+}
+
+const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
+
+/** The stored pairs as groups; negatives bring their reference log-probability from the sampler. */
+export function preferenceGroups(
+  data: PreparedData,
+  responses: readonly PromptResponses[],
+  pairs: readonly { index: number; response: number }[],
+  references: ReadonlyMap<number, number>,
+): PreferenceGroup[] {
+  const byIndex = new Map(responses.map((record) => [record.index, record.responses] as const));
+  const negatives = new Map<number, number[]>();
+  for (const { index, response } of pairs) negatives.set(index, [...(negatives.get(index) ?? []), response]);
+  return [...negatives]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([index, list]) => {
+      const row = data.train[index];
+      const reference = references.get(index);
+      const rejected = list.flatMap((response) => byIndex.get(index)?.[response] ?? []);
+      if (!row || reference === undefined || rejected.length === 0) return [];
+      return {
+        index,
+        group: { promptIds: row.promptIds, responseIds: [row.targetIds, ...rejected.map((r) => r.tokenIds)] },
+        references: [reference, ...rejected.map((r) => r.logp)],
+      };
+    });
+}
+
+export async function runDpo(
+  context: Context,
+  data: PreparedData,
+  sft: AdapterWeights,
+): Promise<Record<string, number | readonly number[]>> {
+  const { model, config, store, signal } = context;
+  const { beta, loss: kind, ftx } = config.dpo;
+  const pairs = await store.pairs();
+  const used = [...new Set(pairs.map((pair) => pair.index))];
+  const trainer = await model.createTrainer(config.lora, optimiserOf(config.dpo), config.seed);
+  try {
+    const zeros = sft.map((vector) => new Float32Array(vector.length));
+    await trainer.restore({ step: 0, parameters: sft, m: zeros, v: zeros });
+    const references = await targetReferences(context, trainer, data, used);
+    const groups = preferenceGroups(data, await store.responses(), pairs, references);
+    const lossOf = (members: readonly PreferenceGroup[]) => (i: number, logps: readonly number[]) => {
+      const member = members[i];
+      const chosenTokens = member?.group.responseIds[0]?.length ?? 1;
+      return dpoLoss(logps, member?.references ?? [], chosenTokens, { kind, beta, ftx, groups: members.length });
+    };
+    const { steps, tokens, metrics } = await train(context, trainer, {
+      stage: 'dpo',
+      settings: config.dpo,
+      items: groups.length,
+      preview: data.heldOut.slice(0, 3),
+      batch: (items) => {
+        const members = items.flatMap((i) => groups[i] ?? []);
+        return { groups: members.map((m) => m.group), loss: lossOf(members) };
+      },
+    });
+    const final = await rewards(trainer, groups, beta, signal);
+    return { steps, tokens, prompts: groups.length, pairs: pairs.length, ...final, ...lossFigures(metrics) };
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+/** Reward margin and accuracy of the adapter as it is, over all pairs: reward = beta (logp - ref). */
+async function rewards(trainer: Trainer, groups: readonly PreferenceGroup[], beta: number, signal: AbortSignal) {
+  let pairs = 0;
+  let right = 0;
+  let margin = 0;
+  let chosenLogp = 0;
+  for (let at = 0; at < groups.length; at += SLICE) {
+    const slice = groups.slice(at, at + SLICE);
+    const logps = await trainer.logps(
+      slice.map((g) => g.group),
+      signal,
+    );
+    slice.forEach(({ references }, i) => {
+      const [chosen = 0, ...rejected] = (logps[i] ?? []).map((x, j) => beta * (sum(x) - (references[j] ?? 0)));
+      chosenLogp += sum(logps[i]?.[0] ?? []);
+      for (const reward of rejected) {
+        pairs++;
+        margin += chosen - reward;
+        if (chosen > reward) right++;
+      }
+    });
+  }
+  const mean = (x: number, n: number) => (n > 0 ? x / n : 0);
+  const reference = groups.reduce((total, g) => total + (g.references[0] ?? 0), 0);
+  return {
+    rewardMargin: mean(margin, pairs),
+    rewardAccuracy: mean(right, pairs),
+    chosenLogp: mean(chosenLogp, groups.length),
+    chosenLogpBefore: mean(reference, groups.length),
+  };
+}

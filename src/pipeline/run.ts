@@ -1,0 +1,161 @@
+/** A run from its first unfinished stage to its last, stage by stage, each leaving its records behind. */
+import { checkTogether } from './config.ts';
+import type { Context } from './context.ts';
+import { prepareData } from './dataset.ts';
+import { diagnose } from './diagnose.ts';
+import { runDpo } from './dpo.ts';
+import { runEvaluate } from './evaluate.ts';
+import { runFilter } from './filter.ts';
+import { runSample } from './sample.ts';
+import { runSft } from './sft.ts';
+import { type PreparedData, type Report, type RunError, type RunManifest, STAGES, type Stage, type StageReport } from './types.ts';
+
+/** Runs the unfinished stages up to and including `until`. Rejects with what stopped it, after storing that. */
+export async function runPipeline(context: Context, until: Stage = 'evaluate'): Promise<void> {
+  const { model, store, config } = context;
+  checkTogether(config);
+
+  await stage(context, 'model', until, async () => {
+    await update(context, { model: model.info, device: model.device });
+    context.emit({ type: 'device', device: model.device, model: model.info });
+    return `${model.info.name}, ${(model.info.parameterCount / 1e6).toFixed(1)} M parameters`;
+  });
+
+  await stage(context, 'data', until, async () => {
+    const prepared = prepareData(await store.dataset(), config, model.tokenizer, model.info.contextLength);
+    await store.savePrepared(prepared);
+    const counts = { train: prepared.train.length, heldOut: prepared.heldOut.length, refused: prepared.refused.length };
+    context.emit({ type: 'prepared', ...counts });
+    return `${counts.train} prompts, ${counts.heldOut} held out${counts.refused ? `, ${counts.refused} refused` : ''}`;
+  });
+
+  await stage(context, 'sft', until, async () => {
+    const figures = await runSft(context, await prepared(context));
+    await report(context, { stages: { sft: figures } });
+    return figures.steps === 0 ? 'skipped' : `loss ${number(figures.firstLoss)} to ${number(figures.lastLoss)}`;
+  });
+
+  await stage(context, 'sample', until, async () => {
+    const figures = await runSample(context, await prepared(context), await weights(context, 'sft'));
+    await report(context, { stages: { sample: figures } });
+    return `${figures.responses} answers, ${number(figures.meanDistinct)} distinct a prompt`;
+  });
+
+  await stage(context, 'filter', until, async () => {
+    const figures = await runFilter(context, await prepared(context));
+    await report(context, { stages: { filter: figures } });
+    return `${figures.pairs} pairs${figures.dropped ? `, ${figures.dropped} prompts dropped` : ''}`;
+  });
+
+  await stage(context, 'dpo', until, async () => {
+    const figures = await runDpo(context, await prepared(context), await weights(context, 'sft'));
+    await report(context, { stages: { dpo: figures } });
+    return `margin ${number(figures.rewardMargin)}, accuracy ${Math.round(100 * Number(figures.rewardAccuracy))} %`;
+  });
+
+  await stage(context, 'evaluate', until, async () => {
+    const [sft, selfContrast] = [await weights(context, 'sft'), await weights(context, 'dpo')];
+    const evaluation = await runEvaluate(context, await prepared(context), { base: null, sft, selfContrast });
+    await report(context, { evaluation });
+    const { winRateVsSft } = evaluation;
+    return winRateVsSft === null ? 'no held-out prompts' : `wins ${Math.round(100 * winRateVsSft)} % against SFT`;
+  });
+}
+
+const number = (x: number | string | readonly number[] | undefined): string => (typeof x === 'number' ? x.toPrecision(3) : '');
+
+async function prepared({ store }: Context): Promise<PreparedData> {
+  const data = await store.prepared();
+  if (!data) throw new Error('internal: the data stage left nothing');
+  return data;
+}
+
+async function weights({ store }: Context, stage: 'sft' | 'dpo'): Promise<readonly Float32Array[]> {
+  const checkpoint = await store.checkpoint(stage);
+  if (!checkpoint) throw new Error(`internal: the ${stage} stage left no adapter`);
+  return checkpoint.state.parameters;
+}
+
+/** One stage: skipped when done or beyond `until`; its state and its time are stored around it. */
+async function stage(context: Context, name: Stage, until: Stage, work: () => Promise<string>): Promise<void> {
+  const { store, emit, signal, now } = context;
+  if (STAGES.indexOf(name) > STAGES.indexOf(until)) return;
+  const before = await store.manifest();
+  if (before.stages[name] === 'done') return;
+  signal.throwIfAborted();
+  const started = now();
+  const spend = async (manifest: RunManifest): Promise<RunManifest['seconds']> => ({
+    ...manifest.seconds,
+    [name]: (manifest.seconds[name] ?? 0) + (now() - started) / 1000,
+  });
+  const { error: _cleared, ...clean } = before;
+  await store.saveManifest({ ...clean, stages: { ...clean.stages, [name]: 'running' } });
+  emit({ type: 'stage', stage: name, state: 'running', summary: '' });
+  try {
+    const summary = await work();
+    const manifest = await store.manifest();
+    const seconds = await spend(manifest);
+    await save(context, withSeconds({ ...manifest, seconds, stages: { ...manifest.stages, [name]: 'done' } }, name));
+    emit({ type: 'stage', stage: name, state: 'done', summary });
+  } catch (error) {
+    const manifest = await store.manifest();
+    const seconds = await spend(manifest);
+    if (signal.aborted) {
+      await save(context, { ...manifest, seconds, stages: { ...manifest.stages, [name]: 'waiting' } });
+      emit({ type: 'stage', stage: name, state: 'waiting', summary: 'stopped; goes on from here' });
+    } else {
+      const problem = runErrorOf(error, name);
+      await save(context, { ...manifest, seconds, error: problem, stages: { ...manifest.stages, [name]: 'failed' } });
+      emit({ type: 'stage', stage: name, state: 'failed', summary: problem.message });
+    }
+    throw error;
+  }
+}
+
+type ReportedStage = keyof Report['stages'];
+
+const isReported = (name: Stage): name is ReportedStage => ['sft', 'sample', 'filter', 'dpo'].includes(name);
+
+/** The report counts a stage's time over all sittings. */
+function withSeconds(manifest: RunManifest, name: Stage): RunManifest {
+  const { report: old, seconds } = manifest;
+  const figures = isReported(name) ? old?.stages[name] : undefined;
+  if (!old || !figures) return manifest;
+  const timed: StageReport = { ...figures, seconds: seconds[name] ?? 0 };
+  return { ...manifest, report: { ...old, stages: { ...old.stages, [name]: timed } } };
+}
+
+export function runErrorOf(error: unknown, name: Stage): RunError {
+  const { name: code, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { stage: name, code, message, details: stack ?? '' };
+}
+
+async function save(context: Context, manifest: RunManifest): Promise<void> {
+  await context.store.saveManifest(manifest);
+  context.emit({ type: 'manifest', manifest });
+}
+
+async function update(context: Context, change: Partial<RunManifest>): Promise<void> {
+  await context.store.saveManifest({ ...(await context.store.manifest()), ...change });
+}
+
+const EMPTY_REPORT: Report = {
+  stages: {},
+  evaluation: { heldOut: {}, winRateVsSft: null, judge: null },
+  warnings: [],
+};
+
+interface ReportChange {
+  readonly stages?: Readonly<Record<string, Readonly<Record<string, number | readonly number[]>>>>;
+  readonly evaluation?: Report['evaluation'];
+}
+
+async function report(context: Context, change: ReportChange): Promise<void> {
+  const manifest = await context.store.manifest();
+  const old = manifest.report ?? EMPTY_REPORT;
+  const timed = Object.fromEntries(Object.entries(change.stages ?? {}).map(([name, figures]) => [name, { ...figures, seconds: 0 }]));
+  const next = { stages: { ...old.stages, ...timed }, evaluation: change.evaluation ?? old.evaluation };
+  const warnings = diagnose(next, context.config.sample.n);
+  for (const message of warnings) if (!old.warnings.includes(message)) context.emit({ type: 'warning', message });
+  await context.store.saveManifest({ ...manifest, report: { ...next, warnings } });
+}

@@ -1,0 +1,68 @@
+/** Stage: sample n answers a prompt from the SFT model. */
+import type { AdapterWeights, Sample } from '../engine/types.ts';
+import { seedOf } from '../model/random.ts';
+import { type Context, ProgressMeter } from './context.ts';
+import type { PreparedData, PromptResponses, ResponseRecord } from './types.ts';
+
+/** Text of a response as it is compared and embedded: leading spaces stripped (METHOD step 2). */
+export function responseRecord(sample: Sample, decode: (ids: readonly number[]) => string): ResponseRecord {
+  return {
+    text: decode(sample.tokenIds).trimStart(),
+    tokenIds: sample.tokenIds,
+    logp: sample.logps.reduce((a, b) => a + b, 0),
+    stopped: sample.stopped,
+  };
+}
+
+export async function runSample(context: Context, data: PreparedData, adapter: AdapterWeights): Promise<Record<string, number>> {
+  const { model, config, store, emit, signal } = context;
+  const { n, temperature, topP, topK, maxTokens } = config.sample;
+  const done = await store.responses();
+  const have = new Set(done.map((record) => record.index));
+  const missing = data.train.map((_, i) => i).filter((i) => !have.has(i));
+  const total = data.train.length * n;
+  const meter = new ProgressMeter(context, 'sample', 'responses', total, done.length * n);
+  let finished = done.length * n;
+  let tokens = 0;
+  const records: PromptResponses[] = [...done];
+  const sampler = await model.createSampler(config.lora, adapter);
+  try {
+    await sampler.sample(
+      missing.map((i) => ({ promptIds: data.train[i]?.promptIds ?? [], n, seed: seedOf(config.seed, 'sample', i) })),
+      { temperature, topP, topK, maxTokens, stopIds: model.tokenizer.stopIds },
+      async (request, samples) => {
+        const index = missing[request] ?? 0;
+        const record = { index, responses: samples.map((sample) => responseRecord(sample, model.tokenizer.decode)) };
+        await store.saveResponses([record]);
+        records.push(record);
+        finished += n;
+        const row = data.train[index];
+        if (row) emit({ type: 'responses', prompt: row.prompt, target: row.target, record });
+        meter.update(finished, { tokensPerSecond: tokens / meter.seconds });
+      },
+      {
+        signal,
+        onTokens: (count) => {
+          tokens += count;
+          meter.update(finished, { tokensPerSecond: tokens / meter.seconds });
+        },
+      },
+    );
+  } finally {
+    await sampler.dispose();
+  }
+  const all = records.flatMap((record) => record.responses);
+  const distinct = records.map((record) => new Set(record.responses.map((r) => r.text)).size);
+  const count = Math.max(1, all.length);
+  const allTokens = all.reduce((sum, r) => sum + r.tokenIds.length, 0);
+  return {
+    prompts: records.length,
+    responses: all.length,
+    tokens: allTokens,
+    tokensPerSecond: meter.seconds > 0 ? tokens / meter.seconds : 0,
+    meanTokens: allTokens / count,
+    empty: all.filter((r) => r.text === '').length,
+    cutOff: all.filter((r) => !r.stopped).length,
+    meanDistinct: distinct.reduce((a, b) => a + b, 0) / Math.max(1, distinct.length),
+  };
+}

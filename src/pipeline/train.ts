@@ -1,0 +1,124 @@
+/** The training loop that SFT and DPO share: order, schedule, metrics, checkpoints, previews. */
+import type { Group, GroupLoss, Trainer } from '../engine/types.ts';
+import { shuffle, stream } from '../model/random.ts';
+import { learningRate } from '../model/schedule.ts';
+import type { OptimiserConfig } from './config.ts';
+import { type Context, ProgressMeter } from './context.ts';
+import type { MetricRecord, TokenizedRow } from './types.ts';
+
+/** Steps between checkpoints; a pause or a failure stores one of its own. */
+const CHECKPOINT_EVERY = 25;
+/** How often the preview prompts are answered again in a stage. */
+const PREVIEWS = 4;
+
+export interface Batch {
+  readonly groups: readonly Group[];
+  readonly loss: GroupLoss;
+}
+
+export interface TrainingTask {
+  readonly stage: 'sft' | 'dpo';
+  readonly settings: OptimiserConfig;
+  /** Number of items (prompts); each step takes `settings.batch` of them. */
+  readonly items: number;
+  readonly batch: (items: readonly number[]) => Batch;
+  /** Prompts answered again now and then. */
+  readonly preview: readonly TokenizedRow[];
+}
+
+export interface TrainingSummary {
+  readonly steps: number;
+  readonly tokens: number;
+  readonly metrics: readonly MetricRecord[];
+}
+
+export function totalSteps(items: number, { epochs, batch }: OptimiserConfig): number {
+  // Part of an epoch is part of its steps.
+  return Math.round(epochs * Math.ceil(items / batch));
+}
+
+/** Items of a step. Depends on the seed and the step alone, so that a resumed run goes on identically. */
+export function itemsOfStep(step: number, items: number, batch: number, seed: number, stage: string): number[] {
+  const perEpoch = Math.ceil(items / batch);
+  const epoch = Math.floor(step / perEpoch);
+  const order = shuffle(
+    Array.from({ length: items }, (_, i) => i),
+    stream(seed, stage, 'order', epoch),
+  );
+  const at = (step % perEpoch) * batch;
+  return order.slice(at, at + batch);
+}
+
+/**
+ * Trains from the stored checkpoint (or from where `trainer` stands) to the end, storing as it goes.
+ *
+ * Aborting stores a checkpoint of the last whole step before it rejects.
+ */
+export async function train(context: Context, trainer: Trainer, task: TrainingTask): Promise<TrainingSummary> {
+  const { store, emit, signal, config } = context;
+  const { stage, settings } = task;
+  const steps = totalSteps(task.items, settings);
+  const checkpoint = await store.checkpoint(stage);
+  if (checkpoint && checkpoint.totalSteps === steps) await trainer.restore(checkpoint.state);
+  let step = checkpoint?.totalSteps === steps ? checkpoint.step : 0;
+  const meter = new ProgressMeter(context, stage, 'steps', steps, step);
+  const unsaved: MetricRecord[] = [];
+  const save = async () => {
+    const state = await trainer.state();
+    await store.saveCheckpoint({ stage, step, totalSteps: steps, state }, unsaved.splice(0));
+  };
+  const schedule = { name: settings.schedule, learningRate: settings.learningRate, warmup: settings.warmup, totalSteps: steps };
+  const previewEvery = Math.max(1, Math.ceil(steps / PREVIEWS));
+  let tokens = 0;
+  try {
+    if (step === 0) await preview(context, trainer, task, 0);
+    while (step < steps) {
+      signal.throwIfAborted();
+      const { groups, loss } = task.batch(itemsOfStep(step, task.items, settings.batch, config.seed, stage));
+      const rate = learningRate(schedule, step);
+      const result = await trainer.step(groups, loss, rate, signal);
+      step++;
+      tokens += result.tokens;
+      const values = { loss: result.loss, gradNorm: result.gradNorm, learningRate: rate, tokens: result.tokens, ...result.metrics };
+      const metric: MetricRecord = { stage, step, values };
+      unsaved.push(metric);
+      emit({ type: 'metric', metric });
+      meter.update(step, { loss: result.loss, tokensPerSecond: tokens / meter.seconds, ...result.metrics });
+      if (step % CHECKPOINT_EVERY === 0 && step < steps) await save();
+      if (step % previewEvery === 0 || step === steps) await preview(context, trainer, task, step);
+    }
+  } catch (error) {
+    if (signal.aborted && unsaved.length > 0) await save();
+    throw error;
+  }
+  await save();
+  const metrics = await store.metrics(stage);
+  return { steps, tokens: metrics.reduce((sum, m) => sum + (m.values.tokens ?? 0), 0), metrics };
+}
+
+/** Answers the preview prompts greedily with the adapter as it is now. */
+async function preview({ model, config, emit, signal }: Context, trainer: Trainer, task: TrainingTask, step: number): Promise<void> {
+  if (task.preview.length === 0) return;
+  const sampler = await model.createSampler(config.lora, await trainer.weights());
+  try {
+    const answers: { prompt: string; text: string }[] = [];
+    await sampler.sample(
+      task.preview.map(({ promptIds }) => ({ promptIds, n: 1, seed: 0 })),
+      { temperature: 0, topP: 1, topK: 0, maxTokens: config.sample.maxTokens, stopIds: model.tokenizer.stopIds },
+      (index, [sample]) => {
+        const prompt = task.preview[index]?.prompt ?? '';
+        answers[index] = { prompt, text: model.tokenizer.decode(sample?.tokenIds ?? []).trim() };
+      },
+      { signal },
+    );
+    emit({ type: 'preview', stage: task.stage, step, answers });
+  } finally {
+    await sampler.dispose();
+  }
+}
+
+/** First and last loss and the whole curve, for a report. */
+export function lossFigures(metrics: readonly MetricRecord[]): Record<string, number | readonly number[]> {
+  const losses = metrics.map((m) => m.values.loss ?? 0);
+  return { firstLoss: losses[0] ?? 0, lastLoss: losses.at(-1) ?? 0, losses };
+}

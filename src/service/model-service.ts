@@ -1,0 +1,157 @@
+/** What the model worker does: opens device, model and storage, and runs the pipeline on stored runs. */
+import { openDevice } from '../engine/backend.ts';
+import { loadLanguageModel } from '../engine/language-model.ts';
+import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
+import { prepareData } from '../pipeline/dataset.ts';
+import { exportFiles } from '../pipeline/export.ts';
+import { runErrorOf, runPipeline } from '../pipeline/run.ts';
+import { totalSteps } from '../pipeline/train.ts';
+import type { Arm, CheckResult, ExportFile, ModelWorkerApi, RunManifest } from '../pipeline/types.ts';
+import { openStorage, type Storage } from '../storage/index.ts';
+import { startEmbedder } from './embedder-client.ts';
+import { embedderAddress, modelSource } from './sources.ts';
+
+/**
+ * @param base address of the page, under which models/ and ort/ lie
+ * @param versions of the libraries, for run.json
+ */
+export function createModelService(base: URL, versions: Readonly<Record<string, string>>): ModelWorkerApi {
+  const wasmPath = new URL('ort/', base).href;
+  let storage: Promise<Storage> | undefined;
+  let open: { key: string; model: Promise<LanguageModel> } | undefined;
+  let stopping: AbortController | undefined;
+
+  const store = async (id: string) => {
+    storage ??= openStorage();
+    return (await storage).run(id);
+  };
+
+  /** The model of a run's settings; kept until another is asked for. */
+  const modelOf = async ({ config }: RunManifest): Promise<LanguageModel> => {
+    const key = JSON.stringify([config.model, config.backend]);
+    if (open?.key === key) return open.model;
+    const old = open;
+    storage ??= openStorage();
+    const source = modelSource(config.model, base, await storage);
+    const load = async () => {
+      await old?.model.then((model) => model.dispose()).catch(() => undefined);
+      return loadLanguageModel(await openDevice({ backend: config.backend, wasmPath }), source);
+    };
+    const model = load();
+    open = { key, model };
+    model.catch(() => {
+      if (open?.model === model) open = undefined;
+    });
+    return model;
+  };
+
+  return {
+    run: async (runId, onEvent, until) => {
+      const runs = await store(runId);
+      const manifest = await runs.manifest();
+      const abort = new AbortController();
+      stopping = abort;
+      let embedder: Promise<TextEmbedder & { close(): void }> | undefined;
+      try {
+        const model = await modelOf(manifest).catch(async (error: unknown) => {
+          // A model that can't be loaded fails its stage like any other failure.
+          const problem = runErrorOf(error, 'model');
+          const failed: RunManifest = { ...manifest, error: problem, stages: { ...manifest.stages, model: 'failed' } };
+          await runs.saveManifest(failed);
+          onEvent({ type: 'manifest', manifest: failed });
+          throw error;
+        });
+        await runPipeline(
+          {
+            config: manifest.config,
+            model,
+            embedder: () => {
+              const { embedder: name, embedderPooling: pooling } = manifest.config;
+              embedder ??= startEmbedder({ ...embedderAddress(name, base), pooling, wasmPath });
+              return embedder;
+            },
+            store: runs,
+            emit: onEvent,
+            signal: abort.signal,
+            now: () => performance.now(),
+          },
+          until,
+        );
+      } catch (error) {
+        if (!abort.signal.aborted) throw error;
+      } finally {
+        void embedder?.then((e) => e.close()).catch(() => undefined);
+        if (stopping === abort) stopping = undefined;
+      }
+    },
+    stop: async () => {
+      stopping?.abort(new Error('stopped'));
+    },
+    check: async (runId) => {
+      const runs = await store(runId);
+      const manifest = await runs.manifest();
+      return checkRun(await modelOf(manifest), manifest, await runs.dataset());
+    },
+    chat: async (runId, arm, messages, { temperature, seed }, onText) => {
+      const runs = await store(runId);
+      const manifest = await runs.manifest();
+      const model = await modelOf(manifest);
+      const adapter = arm === 'base' ? null : await adapterOf(runs, arm);
+      const sampler = await model.createSampler(manifest.config.lora, adapter);
+      try {
+        let text = '';
+        const { ids } = model.tokenizer.renderPrompt(messages);
+        await sampler.sample(
+          [{ promptIds: ids, n: 1, seed }],
+          { temperature, topP: 1, topK: 0, maxTokens: manifest.config.sample.maxTokens, stopIds: model.tokenizer.stopIds },
+          (_, [sample]) => {
+            text = model.tokenizer.decode(sample?.tokenIds ?? []).trim();
+          },
+        );
+        onText(text);
+        return text;
+      } finally {
+        await sampler.dispose();
+      }
+    },
+    exportFiles: async (runId): Promise<ExportFile[]> => {
+      const runs = await store(runId);
+      return exportFiles(runs, await modelOf(await runs.manifest()), versions);
+    },
+  };
+}
+
+async function adapterOf(runs: ReturnType<Storage['run']>, arm: Exclude<Arm, 'base'>): Promise<readonly Float32Array[]> {
+  const checkpoint = await runs.checkpoint(arm === 'sft' ? 'sft' : 'dpo');
+  if (!checkpoint) throw new Error(`the run has no ${arm === 'sft' ? 'SFT' : 'Self-Contrast'} adapter yet`);
+  return checkpoint.state.parameters;
+}
+
+function checkRun(model: LanguageModel, { config }: RunManifest, dataset: Parameters<typeof prepareData>[0]): CheckResult {
+  const prepared = prepareData(dataset, config, model.tokenizer, model.info.contextLength);
+  const [first] = prepared.train;
+  const { pieces } = model.tokenizer;
+  const lengths = prepared.train.map((row) => row.promptIds.length + row.targetIds.length);
+  return {
+    rowsRead: dataset.rows.length,
+    refused: prepared.refused,
+    train: prepared.train.length,
+    heldOut: prepared.heldOut.length,
+    firstPrompt: {
+      text: first ? model.tokenizer.renderPrompt([{ role: 'user', content: first.prompt }]).text : '',
+      pieces: pieces(first?.promptIds ?? []),
+      targetPieces: pieces(first?.targetIds ?? []),
+    },
+    needs: {
+      'SFT steps': totalSteps(prepared.train.length, config.sft),
+      'sampled answers': prepared.train.length * config.sample.n,
+      'sampled tokens at most': prepared.train.length * config.sample.n * config.sample.maxTokens,
+      'DPO steps at most': totalSteps(prepared.train.length, config.dpo),
+      'longest prompt and target in tokens': Math.max(0, ...lengths),
+      'bytes of weights': model.info.parameterCount * 4,
+    },
+    model: model.info,
+    backend: model.device.backend,
+    note: model.device.note,
+  };
+}

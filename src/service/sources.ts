@@ -1,0 +1,42 @@
+/** Where a model's files come from: the embedded folder, an address, a folder the user gave. */
+import type { FileSource } from '../engine/types.ts';
+import { ModelError } from '../model/config.ts';
+import type { Storage } from '../storage/index.ts';
+
+/** A folder under a URL. */
+export function urlFolder(url: string, name: string): FileSource {
+  const base = url.endsWith('/') ? url : `${url}/`;
+  return {
+    name,
+    read: async (path, signal) => {
+      const response = await fetch(base + path, { signal });
+      // A server for single pages answers every address with its page.
+      const html = response.headers.get('content-type')?.startsWith('text/html') ?? false;
+      if (response.status === 404 || html) return null;
+      if (!response.ok) throw new ModelError(`${name}: ${path} could not be fetched (HTTP ${response.status})`);
+      return new Uint8Array(await response.arrayBuffer());
+    },
+  };
+}
+
+export const isUrl = (name: string): boolean => /^https?:\/\//.test(name);
+
+/** The last part of an address, for people. */
+export const shortName = (name: string): string => decodeURIComponent(name.replace(/\/+$/, '').split('/').at(-1) ?? name);
+
+/** What RunConfig.model names. */
+export function modelSource(name: string, base: URL, storage: Storage): FileSource {
+  if (name === 'default') return urlFolder(new URL('models/default-lm/', base).href, 'default-lm');
+  if (isUrl(name)) return urlFolder(name, shortName(name));
+  return storage.modelFolder(name);
+}
+
+/** What RunConfig.embedder names, as transformers.js wants it: a parent address and a folder. */
+export function embedderAddress(name: string, base: URL): { base: string; name: string } {
+  if (name === 'default') return { base: new URL('models/', base).href, name: 'default-embedder' };
+  if (isUrl(name)) {
+    const folder = new URL(name.endsWith('/') ? name.slice(0, -1) : name);
+    return { base: new URL('.', folder).href, name: folder.href.slice(new URL('.', folder).href.length) };
+  }
+  throw new ModelError(`the embedder "${name}" is neither "default" nor the address of a folder`);
+}

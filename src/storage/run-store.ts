@@ -1,0 +1,78 @@
+/** RunStore over IndexedDB: every save is one transaction. */
+import type { IDBPDatabase } from 'idb';
+import { type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
+import { explained, StorageError } from './index.ts';
+import type { Schema } from './schema.ts';
+
+/** Everything whose key begins with the run, or with the run and a stage. */
+const under = (...prefix: string[]): IDBKeyRange => IDBKeyRange.bound(prefix, [...prefix, []]);
+
+export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
+  const need = async <T>(value: Promise<T | undefined>, what: string): Promise<T> => {
+    const found = await value;
+    if (found === undefined) throw new StorageError('missing', `${what} is not in this browser's storage (any more).`);
+    return found;
+  };
+  const manifest = () => need(db.get('runs', id), 'The run');
+  return {
+    manifest,
+    saveManifest: async (next) => {
+      await explained(db.put('runs', next, id));
+    },
+    dataset: async () => need(db.get('datasets', (await manifest()).datasetId), "The run's data set"),
+    prepared: () => db.get('prepared', id),
+    savePrepared: async (prepared) => {
+      await explained(db.put('prepared', prepared, id));
+    },
+    responses: () => db.getAll('responses', under(id)),
+    saveResponses: (records) => {
+      const tx = db.transaction('responses', 'readwrite');
+      return settle([...records.map((record) => tx.store.put(record, [id, record.index])), tx.done]);
+    },
+    references: () => db.getAll('references', under(id)),
+    saveReferences: (records) => {
+      const tx = db.transaction('references', 'readwrite');
+      return settle([...records.map((record) => tx.store.put(record, [id, record.index])), tx.done]);
+    },
+    pairs: async () => (await db.get('pairs', id)) ?? [],
+    savePairs: async (pairs) => {
+      await explained(db.put('pairs', [...pairs], id));
+    },
+    metrics: (stage) => db.getAll('metrics', under(id, stage)),
+    saveCheckpoint: (checkpoint, metrics) => {
+      const tx = db.transaction(['checkpoints', 'metrics'], 'readwrite');
+      return settle([
+        tx.objectStore('checkpoints').put(checkpoint, [id, checkpoint.stage]),
+        ...metrics.map((metric) => tx.objectStore('metrics').put(metric, [id, metric.stage, metric.step])),
+        tx.done,
+      ]);
+    },
+    checkpoint: (stage) => db.get('checkpoints', [id, stage]),
+    answers: async () => (await db.get('answers', id)) ?? [],
+    saveAnswers: async (answers) => {
+      await explained(db.put('answers', [...answers], id));
+    },
+    clearFrom: (stage) => clearFrom(db, id, stage),
+  };
+}
+
+async function settle(work: readonly Promise<unknown>[]): Promise<void> {
+  await explained(Promise.all(work));
+}
+
+async function clearFrom(db: IDBPDatabase<Schema>, id: string, stage: Stage): Promise<void> {
+  const from = STAGES.indexOf(stage);
+  const redone = (name: Stage) => STAGES.indexOf(name) >= from;
+  const tx = db.transaction(['prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'answers'], 'readwrite');
+  const work: Promise<unknown>[] = [tx.objectStore('answers').delete(id)];
+  if (redone('data')) work.push(tx.objectStore('prepared').delete(id));
+  for (const name of ['sft', 'dpo'] as const) {
+    if (!redone(name)) continue;
+    work.push(tx.objectStore('checkpoints').delete([id, name]), tx.objectStore('metrics').delete(under(id, name)));
+  }
+  // References belong to the SFT policy; which targets have one does not matter.
+  if (redone('sft')) work.push(tx.objectStore('references').delete(under(id)));
+  if (redone('sample')) work.push(tx.objectStore('responses').delete(under(id)));
+  if (redone('filter')) work.push(tx.objectStore('pairs').delete(id));
+  await settle([...work, tx.done]);
+}

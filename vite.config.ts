@@ -1,0 +1,118 @@
+import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, extname, join, normalize, sep } from 'node:path';
+import { type Connect, defaultClientConditions, defineConfig, type Plugin, type UserConfig } from 'vite';
+
+/**
+ * SharedArrayBuffer, and with it WASM threads, needs a cross-origin isolated page. ISOLATION=off leaves the
+ * headers out, to try the page as a plain static host would serve it (one thread, everything else the same).
+ */
+export const ISOLATION_HEADERS: Readonly<Record<string, string>> =
+  process.env.ISOLATION === 'off'
+    ? {}
+    : {
+        'Cross-Origin-Opener-Policy': 'same-origin',
+        'Cross-Origin-Embedder-Policy': 'require-corp',
+        'Cross-Origin-Resource-Policy': 'same-origin',
+      };
+
+/** The runtime with WebGPU (what transformers.js loads, too), and the smaller one for WASM alone. */
+const ORT_FILES = [
+  'ort-wasm-simd-threaded.asyncify.mjs',
+  'ort-wasm-simd-threaded.asyncify.wasm',
+  'ort-wasm-simd-threaded.mjs',
+  'ort-wasm-simd-threaded.wasm',
+];
+
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.json': 'application/json',
+};
+
+/** Serves the files of one folder, read-only, below `prefix`: in dev, preview and tests. */
+export function serveFolder(prefix: string, folder: string, allowed?: readonly string[]): Plugin {
+  const middleware: Connect.NextHandleFunction = (request, response, next) => {
+    const path = decodeURIComponent((request.url ?? '').replace(/[?#].*$/, ''));
+    if (!path.startsWith(prefix)) return next();
+    const name = path.slice(prefix.length);
+    const file = normalize(join(folder, name));
+    const known = allowed === undefined ? file.startsWith(folder + sep) : allowed.includes(name);
+    const stat = known ? statSync(file, { throwIfNoEntry: false }) : undefined;
+    if (stat === undefined || !stat.isFile()) {
+      // Answered here: Vite's own fallback would send index.html for a missing file.
+      response.statusCode = 404;
+      response.end();
+      return;
+    }
+    for (const [key, value] of Object.entries(ISOLATION_HEADERS)) response.setHeader(key, value);
+    response.setHeader('Content-Type', MEDIA_TYPES[extname(file)] ?? 'application/octet-stream');
+    response.setHeader('Content-Length', stat.size);
+    createReadStream(file).pipe(response);
+  };
+  return {
+    name: `serve:${prefix}`,
+    configureServer: (server) => void server.middlewares.use(middleware),
+    configurePreviewServer: (server) => void server.middlewares.use(middleware),
+  };
+}
+
+/** onnxruntime-web's runtime files under `ort/`: served from node_modules in dev, copied once into dist. */
+export function ortFiles(): Plugin {
+  const folder = dirname(
+    createRequire(import.meta.url).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'),
+  );
+  return {
+    ...serveFolder('/ort/', folder, ORT_FILES),
+    name: 'ort-files',
+    generateBundle() {
+      // Workers are bundled on their own; only the page's bundle carries the files.
+      if (this.environment.config.isWorker) return;
+      for (const name of ORT_FILES) {
+        this.emitFile({ type: 'asset', fileName: `ort/${name}`, source: readFileSync(join(folder, name)) });
+      }
+    },
+  };
+}
+
+/** What the app and the browser tests have to agree on. */
+export const SHARED: UserConfig = {
+  resolve: {
+    // The variant without the 26 MB runtime inside: it takes the files from `ort/`.
+    conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions],
+  },
+  optimizeDeps: {
+    // Named here, so that no test or page is reloaded when one of them is met late, in a worker.
+    include: [
+      '@huggingface/transformers',
+      '@preact/signals',
+      'comlink',
+      'fflate',
+      'idb',
+      'onnxruntime-web/webgpu',
+      'preact',
+      'preact/hooks',
+      'preact/jsx-dev-runtime',
+      'preact/jsx-runtime',
+      'protobufjs/minimal.js',
+      'uplot',
+      'valibot',
+    ],
+  },
+  worker: { format: 'es' },
+};
+
+export default defineConfig({
+  ...SHARED,
+  // Relative: dist works under any path of any host.
+  base: './',
+  plugins: [ortFiles()],
+  server: { headers: ISOLATION_HEADERS },
+  preview: { headers: ISOLATION_HEADERS },
+  build: {
+    target: 'es2022',
+    // transformers.js alone is about a megabyte; it sits in its own worker chunk.
+    chunkSizeWarningLimit: 2500,
+    rolldownOptions: { input: ['index.html', 'headless.html'] },
+  },
+});

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { chromiumFlags, findChromium } from './scripts/chromium.ts';
+import { ISOLATION_HEADERS, ortFiles, SHARED, serveFolder } from './vite.config.ts';
+
+const REAL_DATA = fileURLToPath(new URL('../shared/realdata', import.meta.url));
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        ...SHARED,
+        plugins: [ortFiles(), ...(existsSync(REAL_DATA) ? [serveFolder('/realdata/', REAL_DATA)] : [])],
+        server: { headers: ISOLATION_HEADERS },
+        define: { __REAL_DATA__: JSON.stringify(existsSync(REAL_DATA) ? '/realdata/' : null) },
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.{ts,tsx}'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // One page at a time: tests that train fill the cores by themselves.
+          fileParallelism: false,
+          // After the unit tests, not beside them.
+          sequence: { groupOrder: 1 },
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: { executablePath: findChromium() ?? undefined, args: chromiumFlags('software') },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
