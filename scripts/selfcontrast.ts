@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { chromium, type Page } from 'playwright';
+import type { Page } from 'playwright';
 import type { HeadlessJob, HeadlessResult } from '../src/app/headless.ts';
 import type { RunEvent } from '../src/pipeline/types.ts';
 import { chromiumFlags, type Gpu, hasGpu } from './chromium.ts';
@@ -62,7 +62,7 @@ async function main(argv: readonly string[]): Promise<number> {
       config: {
         ...command.config,
         model: addressOf(command.model, server, names),
-        embedder: addressOf(command.embedder, server, names),
+        embedder: addressOf(plainlyNamed(command.embedder), server, names),
       },
       name: command.out === null ? 'check' : basename(command.out),
       dataset: server.offer({ kind: 'file', name: 'dataset.json', path: dataFile }),
@@ -131,6 +131,13 @@ function addressOf(source: Source, server: LocalServer, names: Map<string, strin
   }
 }
 
+/** transformers.js takes only names that could be a hub's; what the user called it is put back by `names`. */
+function plainlyNamed(source: Source): Source {
+  if (source.kind !== 'folder') return source;
+  const name = source.name.replace(/[^\w.-]+/g, '_').replace(/^[^a-z0-9]+|[^a-z0-9]+$/gi, '');
+  return { ...source, name: name || 'embedder' };
+}
+
 function withNames(text: string, names: ReadonlyMap<string, string>): string {
   let replaced = text;
   for (const [url, name] of names) replaced = replaced.replaceAll(url, () => `${name}/`);
@@ -145,6 +152,8 @@ async function inBrowser(
   job: HeadlessJob,
   printer: ProgressPrinter,
 ): Promise<HeadlessResult> {
+  // Loaded late: a mistyped flag should be told of at once.
+  const { chromium } = await import('playwright');
   // A persistent context: its IndexedDB lies on the disk and may grow with it, a private one's in memory.
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,

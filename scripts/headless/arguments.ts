@@ -19,7 +19,7 @@ import { UsageError } from './fail.ts';
 export type Source =
   | { readonly kind: 'default' }
   | { readonly kind: 'folder'; readonly path: string; readonly name: string }
-  | { readonly kind: 'hub'; readonly id: string }
+  | { readonly kind: 'hub'; readonly id: string; readonly name: string }
   | { readonly kind: 'url'; readonly url: string };
 
 export interface Command {
@@ -142,7 +142,8 @@ function source(what: 'model' | 'embedder', value: string, needs: readonly Need[
   const path = expand(value);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) {
-    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(value)) return { kind: 'hub', id: value };
+    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(value))
+      return { kind: 'hub', id: value, name: what === 'model' ? value : basename(value) };
     throw new UsageError(`--${what} ${value}: no such folder, and not a hub id (owner/name).`);
   }
   if (!stat.isDirectory()) throw new UsageError(`--${what} ${value} is a file; name the folder it is in.`);

@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = [
@@ -30,6 +29,7 @@ export async function freshDist(log: (line: string) => void): Promise<string> {
   const aside = join(ROOT, 'node_modules', '.self-contrast', `build-${process.pid}`);
   const started = Date.now();
   try {
+    const { build } = await import('vite');
     await build({ root: ROOT, logLevel: 'error', build: { outDir: aside, emptyOutDir: true } });
     await writeFile(join(aside, STAMP), String(started));
     const old = `${aside}-old`;

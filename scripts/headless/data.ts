@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunConfig } from '../../src/pipeline/config.ts';
-import { readDataset, requireRows } from '../../src/pipeline/dataset.ts';
+import { readDataset } from '../../src/pipeline/dataset.ts';
 import type { Dataset } from '../../src/pipeline/types.ts';
 import { UsageError } from './fail.ts';
 
@@ -17,18 +17,13 @@ const EMBEDDED = new URL('../../public/datasets/word-helper/', import.meta.url);
  */
 export async function loadDataset(path: string | null, config: RunConfig): Promise<Dataset> {
   if (path === null) {
-    const [train, test] = await Promise.all(
-      ['train.jsonl', 'test.jsonl'].map((name) => readFile(fileURLToPath(new URL(name, EMBEDDED)), 'utf8')),
-    );
-    const heldOut = readDataset('word-helper', test ?? '').rows;
-    return { ...readDataset('word-helper', train ?? ''), heldOut };
+    const read = (name: string) => readFile(fileURLToPath(new URL(name, EMBEDDED)), 'utf8');
+    return readDataset('word-helper', await read('train.jsonl'), { heldOut: await read('test.jsonl') });
   }
   try {
-    const dataset = readDataset(basename(path), await readFile(path, 'utf8'));
-    requireRows(dataset, config.data.onBadRow);
-    return dataset;
+    return await readDataset(basename(path), await readFile(path, 'utf8'), { onBadRow: config.data.onBadRow });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--data: ${message.replace(/\s*\n\s*/g, '; ')}`);
+    throw new UsageError(`--data ${path}: ${message.replace(/\s*\n\s*/g, '; ')}`);
   }
 }

@@ -40,7 +40,7 @@ export interface RunConfig {
     readonly topK: number;
     readonly maxTokens: number;
   };
-  readonly filter: { readonly mode: 'all' | 'alldedup' | 'last' | 'lastdedup'; readonly percent: number };
+  readonly filter: FilterConfig;
   readonly dpo: OptimiserConfig & {
     readonly negatives: number;
     readonly beta: number;
@@ -52,6 +52,12 @@ export interface RunConfig {
     /** Samples a held-out prompt and arm. */
     readonly samples: number;
   };
+}
+
+export interface FilterConfig {
+  readonly mode: 'all' | 'alldedup' | 'last' | 'lastdedup';
+  /** 0..100; only the modes `last` and `lastdedup` look at it. */
+  readonly percent: number;
 }
 
 export interface OptimiserConfig {

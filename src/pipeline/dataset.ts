@@ -1,144 +1,160 @@
-/** Prompt data sets: reading rows, refusing bad ones with a reason, splitting, and turning them into tokens. */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { Tokenizer } from '../engine/types.ts';
-import { sampleWithoutReplacement, shuffle, stream } from '../model/random.ts';
-import type { RunConfig } from './config.ts';
-import { parseGrader } from './grade.ts';
-import type { DataRow, Dataset, PreparedData, RefusedRow, TokenizedRow } from './types.ts';
+/** Reading a data set: JSON Lines with a prompt, a target answer and perhaps a grader in each row. */
+import { sha256 } from './fingerprint.ts';
+import { type Grader, parseGrader } from './grade.ts';
+import type { DataRow, Dataset, RefusedRow } from './types.ts';
 
-/** A data set that can't be used: what was wrong, on which line, and what to do. */
-export class DatasetError extends Error {
-  override name = 'DatasetError';
+/** A data set that can't be used at all; the message names the line where one is to blame. */
+export class DataError extends Error {
+  override name = 'DataError';
+  constructor(
+    message: string,
+    readonly refused: readonly RefusedRow[] = [],
+  ) {
+    super(message);
+  }
 }
 
-/** Columns under which a prompt and its target are found, first match wins. */
-const COLUMNS = [
-  ['prompt', 'target'],
-  ['prompt', 'completion'],
-  ['prompt', 'response'],
-  ['question', 'answer'],
-] as const;
+/** Names of the two texts, the first being the project's own; each row may use any pair. */
+const PROMPT_KEYS = ['prompt', 'question'];
+const TARGET_KEYS = ['target', 'completion', 'response', 'answer'];
+
+/** Refusals told in the message of an error; all are in its `refused`. */
+const TOLD = 3;
+
+export interface ReadOptions {
+  /** 'stop' throws at the first row that can't be used; the default leaves it out and lists it. */
+  readonly onBadRow?: 'skip' | 'stop';
+  /** JSON Lines of rows that are never trained on, where the data set brings them. */
+  readonly heldOut?: string | Uint8Array;
+}
 
 /**
- * Reads JSONL: one object a line with prompt and target (or prompt/completion, prompt/response,
- * question/answer) and, where answers can be graded, `grader`.
- *
- * Lines that can't be used are refused one by one; see `requireRows` for what is too many.
+ * @param name shown to the user, e.g. the file's name
+ * @param data JSON Lines in UTF-8; a byte order mark, CRLF and blank lines are fine
+ * @throws DataError where the text is not UTF-8 or no row can be used, and with onBadRow 'stop' at a bad row
  */
-export function readDataset(name: string, text: string): Dataset {
+export async function readDataset(
+  name: string,
+  data: string | Uint8Array,
+  options: ReadOptions = {},
+): Promise<Dataset> {
+  const main = readRows(data, options.onBadRow);
+  const held = options.heldOut === undefined ? undefined : readRows(options.heldOut, options.onBadRow);
+  const refused = [
+    ...main.refused,
+    ...(held?.refused ?? []).map((row) => ({ ...row, reason: `held-out data: ${row.reason}` })),
+  ];
+  return await makeDataset(name, main.rows, refused, held?.rows);
+}
+
+/** A data set of rows that were read from elsewhere (CSV, Parquet). Throws DataError where there are none. */
+export async function makeDataset(
+  name: string,
+  rows: readonly DataRow[],
+  refused: readonly RefusedRow[] = [],
+  heldOut?: readonly DataRow[],
+): Promise<Dataset> {
+  if (rows.length === 0) throw new DataError(noRows(refused), refused);
+  const fingerprint = await sha256(JSON.stringify([rows.map(canonical), heldOut?.map(canonical) ?? null]));
+  // The rows are the identity: the same file opened twice is one data set.
+  return { id: fingerprint.slice(0, 32), name, rows, refused, fingerprint, ...(heldOut && { heldOut }) };
+}
+
+/** Rows of JSON Lines; see readDataset. */
+export function readRows(
+  data: string | Uint8Array,
+  onBadRow: 'skip' | 'stop' = 'skip',
+): { rows: DataRow[]; refused: RefusedRow[] } {
   const rows: DataRow[] = [];
   const refused: RefusedRow[] = [];
-  // A byte order mark is no part of the first row.
-  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
-  lines.forEach((line, i) => {
-    if (line.trim() === '') return;
-    try {
-      rows.push(readRow(line));
-    } catch (error) {
-      refused.push({ line: i + 1, reason: error instanceof Error ? error.message : String(error) });
+  const lines = decode(data).split(/\r\n|\n|\r/);
+  lines.forEach((text, i) => {
+    if (text.trim() === '') return;
+    const result = readLine(text);
+    if (typeof result !== 'string') {
+      rows.push(result);
+      return;
     }
+    const row = { line: i + 1, reason: result };
+    if (onBadRow === 'stop') throw new DataError(`line ${row.line}: ${row.reason}`, [row]);
+    refused.push(row);
   });
-  const fingerprint = fingerprintOf(rows);
-  return { id: fingerprint.slice(0, 16), name, rows, refused, fingerprint };
+  return { rows, refused };
 }
 
-/** SHA-256 over the rows, hex. */
-export function fingerprintOf(rows: readonly DataRow[]): string {
-  return bytesToHex(sha256(utf8ToBytes(rows.map((row) => JSON.stringify(row)).join('\n'))));
-}
-
-function readRow(line: string): DataRow {
+/** The row, or why there is none. */
+function readLine(text: string): DataRow | string {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = JSON.parse(text);
+  } catch {
+    return `not JSON: ${shorten(text)}`;
+  }
+  return readRow(value);
+}
+
+/** A row from any value, e.g. a record of a CSV file; a text is the reason why it is refused. */
+export function readRow(value: unknown): DataRow | string {
+  if (!isRecord(value)) return `expected an object with prompt and target, found ${shorten(JSON.stringify(value))}`;
+  const prompt = readText(value, PROMPT_KEYS);
+  if ('reason' in prompt) return prompt.reason;
+  const target = readText(value, TARGET_KEYS);
+  if ('reason' in target) return target.reason;
+  if (value.grader === undefined || value.grader === null) return { prompt: prompt.text, target: target.text };
+  let grader: Grader;
+  try {
+    grader = parseGrader(value.grader);
   } catch (error) {
-    throw new DatasetError(`not valid JSON (${error instanceof Error ? error.message : error})`);
+    return error instanceof Error ? error.message : String(error);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new DatasetError('not a JSON object');
-  }
-  const record: Record<string, unknown> = { ...value };
-  const columns = COLUMNS.find(([prompt, target]) => prompt in record && target in record);
-  if (!columns) {
-    const wanted = COLUMNS.map((pair) => pair.join('/')).join(', ');
-    throw new DatasetError(`no prompt with a target: expected one of ${wanted}, found ${Object.keys(record).join(', ') || 'nothing'}`);
-  }
-  const [promptKey, targetKey] = columns;
-  const read = (key: string): string => {
-    const text = record[key];
-    if (typeof text !== 'string') throw new DatasetError(`"${key}" is not a text`);
-    if (text.trim() === '') throw new DatasetError(`"${key}" is empty`);
-    return text;
-  };
-  const row = { prompt: read(promptKey), target: read(targetKey) };
-  return record.grader === undefined || record.grader === null ? row : { ...row, grader: parseGrader(record.grader) };
+  return { prompt: prompt.text, target: target.text, grader };
 }
 
-/**
- * @throws DatasetError where nothing is usable, or where a row was refused and the settings say to stop
- */
-export function requireRows(dataset: Dataset, onBadRow: RunConfig['data']['onBadRow']): void {
-  const [bad] = dataset.refused;
-  if (bad && onBadRow === 'stop') throw new DatasetError(`${dataset.name}, line ${bad.line}: ${bad.reason}`);
-  if (dataset.rows.length === 0) {
-    const example = bad ? ` (line ${bad.line}: ${bad.reason})` : '';
-    throw new DatasetError(`${dataset.name}: no usable row${example}. Each line needs a prompt and a target.`);
-  }
+function readText(
+  row: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+): { text: string } | { reason: string } {
+  const key = keys.find((name) => row[name] !== undefined && row[name] !== null);
+  if (key === undefined) return { reason: `no ${keys[0]} (also accepted: ${keys.slice(1).join(', ')})` };
+  const text = row[key];
+  if (typeof text !== 'string') return { reason: `${key}: expected text, found ${shorten(JSON.stringify(text))}` };
+  if (text.trim() === '') return { reason: `${key}: the text is empty` };
+  return { text };
 }
 
-/**
- * Splits off held-out prompts (the same prompt never on both sides) and tokenises. Rows beyond the context are
- * refused.
- *
- * @param reserve tokens that a sampled answer may need after the prompt
- * @throws DatasetError where nothing is left to train on
- */
-export function prepareData(dataset: Dataset, config: RunConfig, tokenizer: Tokenizer, contextLength: number): PreparedData {
-  requireRows(dataset, config.data.onBadRow);
-  const { train, heldOut } = split(dataset, config);
-  const refused: RefusedRow[] = [...dataset.refused];
-  const tokenize = (row: DataRow, line: number): TokenizedRow[] => {
-    const promptIds = tokenizer.renderPrompt([{ role: 'user', content: row.prompt }]).ids;
-    const targetIds = tokenizer.encodeTarget(row.target);
-    const refuse = (reason: string): TokenizedRow[] => {
-      if (config.data.onBadRow === 'stop') throw new DatasetError(`${dataset.name}, row ${line}: ${reason}`);
-      refused.push({ line, reason });
-      return [];
-    };
-    if (promptIds.length === 0) return refuse('the prompt has no tokens');
-    const length = promptIds.length + targetIds.length;
-    if (length > contextLength) {
-      return refuse(`prompt and target are ${promptIds.length} + ${targetIds.length} tokens; the model's context is ${contextLength}`);
+function decode(data: string | Uint8Array): string {
+  let text = data;
+  if (typeof text !== 'string') {
+    try {
+      text = new TextDecoder('utf-8', { fatal: true }).decode(text);
+    } catch (error) {
+      throw new DataError('the file is not UTF-8 text', [{ line: 1, reason: String(error) }]);
     }
-    return [{ ...row, promptIds, targetIds }];
-  };
-  const lines = new Map(dataset.rows.map((row, i) => [row, i + 1]));
-  const prepared = {
-    train: train.flatMap((row) => tokenize(row, lines.get(row) ?? 0)),
-    heldOut: heldOut.flatMap((row) => tokenize(row, lines.get(row) ?? 0)),
-  };
-  if (prepared.train.length === 0) {
-    const [bad] = refused;
-    throw new DatasetError(`${dataset.name}: no training prompt is left${bad ? ` (row ${bad.line}: ${bad.reason})` : ''}.`);
   }
-  return { ...prepared, refused };
+  return text.replace(/^\uFEFF/, '');
 }
 
-function split(dataset: Dataset, config: RunConfig): { train: DataRow[]; heldOut: DataRow[] } {
-  const { heldOut, limit } = config.data;
-  const limited = <T extends NonNullable<unknown>>(rows: readonly T[]): T[] =>
-    limit > 0 && rows.length > limit ? sampleWithoutReplacement(rows, limit, stream(config.seed, 'limit')) : [...rows];
-  if (heldOut === 0) return { train: limited(dataset.rows), heldOut: [] };
-  if (dataset.heldOut && dataset.heldOut.length > 0) {
-    const most = heldOut < 1 ? dataset.heldOut.length : Math.min(heldOut, dataset.heldOut.length);
-    return { train: limited(dataset.rows), heldOut: dataset.heldOut.slice(0, most) };
-  }
-  const prompts = [...new Set(dataset.rows.map((row) => row.prompt))];
-  const wanted = heldOut < 1 ? Math.round(heldOut * prompts.length) : Math.min(heldOut, prompts.length - 1);
-  const chosen = new Set(shuffle(prompts, stream(config.seed, 'held-out')).slice(0, wanted));
-  return {
-    train: limited(dataset.rows.filter((row) => !chosen.has(row.prompt))),
-    heldOut: dataset.rows.filter((row) => chosen.has(row.prompt)),
-  };
+declare const TextDecoder: new (
+  encoding: string,
+  options: { fatal: boolean },
+) => { decode(bytes: Uint8Array): string };
+
+function noRows(refused: readonly RefusedRow[]): string {
+  if (refused.length === 0) return 'there are no rows';
+  const told = refused.slice(0, TOLD).map(({ line, reason }) => `line ${line}: ${reason}`);
+  const more = refused.length > TOLD ? `; and ${refused.length - TOLD} more` : '';
+  return `no usable row; ${told.join('; ')}${more}`;
+}
+
+/** What a fingerprint is taken of: keys in one order. */
+function canonical({ prompt, target, grader }: DataRow): unknown[] {
+  return [prompt, target, grader ?? null];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -2,7 +2,7 @@
 import type { AdapterWeights, Sample } from '../engine/types.ts';
 import { seedOf } from '../model/random.ts';
 import { type Context, optimiserOf, ProgressMeter } from './context.ts';
-import { cosine, embedDistinct } from './filter.ts';
+import { cosine, embedDistinct } from './negatives.ts';
 import { grade } from './grade.ts';
 import type { Arm, HeldOutAnswer, HeldOutScore, PreparedData, Report, TokenizedRow } from './types.ts';
 

@@ -1,127 +1,88 @@
-/** Which of a prompt's own answers become negatives (arXiv 2404.00604, section 3; METHOD as the reference has it). */
-import type { TextEmbedder } from '../engine/types.ts';
+/**
+ * Which of a prompt's own answers become its negatives (Self-Contrast, arXiv 2404.00604). The most similar to
+ * the target are likely good answers, so the pool is made of the least similar, and k are drawn from it.
+ */
+import type { FilterConfig } from './config.ts';
 import { sampleWithoutReplacement, stream } from '../model/random.ts';
-import type { RunConfig } from './config.ts';
-import { type Context, ProgressMeter } from './context.ts';
-import type { PairRecord, PreparedData } from './types.ts';
+import type { PairRecord, PromptResponses, ResponseRecord } from './types.ts';
 
-/** Cosine of two vectors of length 1, or 0 where one has no direction. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
-}
-
-export interface Candidate {
-  /** Leading spaces stripped. */
-  readonly text: string;
-  readonly similarity: number;
-}
+type Candidate = Pick<ResponseRecord, 'text' | 'similarity' | 'excluded'>;
 
 /**
- * The negatives' pool of one prompt: indices into `responses`, in their order.
+ * Which responses are in the negatives' pool: one flag a response.
  *
- * - `all`: every non-empty response; `alldedup`: the first of each distinct text.
- * - `last`: of the non-empty responses, the floor(n x percent / 100) least similar to the target.
- * - `lastdedup`: of the distinct texts, those whose rank by ascending similarity is below
- *   min(floor(n x percent / 100), unique - 1), so that the most similar one is always left out.
+ * In every mode empty responses and those the user has marked as good are put aside first; `dedup` modes keep
+ * the first of equal texts. What is left, ranked by rising similarity (ties in order of sampling, so that the
+ * result never depends on a sort's whims), gives with p = percent / 100
+ * - all, alldedup: everything;
+ * - last: ranks below floor(m p), m being the responses left: the p % least similar;
+ * - lastdedup: ranks below min(floor(n p), unique - 1), with n the responses *sampled*, empty and equal ones
+ *   included, and unique those left after de-duplication. So the most similar one always stays out, and with
+ *   many duplicates it is the only one that does.
  *
- * n counts all sampled responses, as the reference does. Equal similarities keep the order of sampling.
+ * @throws Error where `last` or `lastdedup` meets a response that has no similarity yet
  */
-export function poolOf(responses: readonly Candidate[], filter: RunConfig['filter']): number[] {
-  const { mode, percent } = filter;
+export function poolOf(responses: readonly Candidate[], filter: FilterConfig): boolean[] {
+  const dedup = filter.mode === 'alldedup' || filter.mode === 'lastdedup';
   const seen = new Set<string>();
-  const candidates: number[] = [];
-  responses.forEach(({ text }, i) => {
-    if (text === '') return;
-    const distinct = mode === 'alldedup' || mode === 'lastdedup';
-    if (distinct && seen.has(text)) return;
-    seen.add(text);
-    candidates.push(i);
+  const left: { index: number; similarity: number }[] = [];
+  responses.forEach(({ text, similarity, excluded }, index) => {
+    const plain = stripLeading(text);
+    if (plain === '' || excluded === true || (dedup && seen.has(plain))) return;
+    seen.add(plain);
+    left.push({ index, similarity: similarity ?? Number.NaN });
   });
-  if (mode === 'all' || mode === 'alldedup') return candidates;
-  const share = Math.floor((responses.length * percent) / 100);
-  const size = mode === 'last' ? share : Math.min(share, candidates.length - 1);
-  const similarity = (i: number) => responses[i]?.similarity ?? 0;
-  const ascending = [...candidates].sort((a, b) => similarity(a) - similarity(b) || a - b);
-  return ascending.slice(0, Math.max(0, size)).sort((a, b) => a - b);
+  const inPool = new Set(select(left, responses.length, filter).map(({ index }) => index));
+  return responses.map((_, index) => inPool.has(index));
 }
 
-/**
- * k negatives of a prompt's pool, drawn without replacement; null where the pool holds fewer, and the prompt is
- * dropped.
- */
-export function drawNegatives(pool: readonly number[], k: number, seed: number, promptIndex: number): number[] | null {
-  return pool.length < k ? null : sampleWithoutReplacement(pool, k, stream(seed, 'negatives', promptIndex));
-}
-
-/** Embeds each distinct text once. */
-export async function embedDistinct(
-  embedder: TextEmbedder,
-  texts: Iterable<string>,
-  signal: AbortSignal,
-  onDone: (done: number, total: number) => void = () => {},
-): Promise<(text: string) => Float32Array> {
-  const distinct = [...new Set(texts)];
-  const vectors = new Map<string, Float32Array>();
-  for (let at = 0; at < distinct.length; at += EMBED_SLICE) {
-    const slice = distinct.slice(at, at + EMBED_SLICE);
-    const embedded = await embedder.embed(slice, signal);
-    slice.forEach((text, i) => {
-      vectors.set(text, embedded[i] ?? new Float32Array(0));
-    });
-    onDone(Math.min(at + EMBED_SLICE, distinct.length), distinct.length);
+function select<T extends { readonly similarity: number }>(
+  left: readonly T[],
+  sampled: number,
+  { mode, percent }: FilterConfig,
+): readonly T[] {
+  if (mode === 'all' || mode === 'alldedup') return left;
+  if (left.some(({ similarity }) => Number.isNaN(similarity))) {
+    throw new Error('internal: filtering by similarity before every response has one');
   }
-  return (text) => vectors.get(text) ?? new Float32Array(0);
+  const ranked = [...left].sort((a, b) => a.similarity - b.similarity); // stable by the language's definition
+  const share = (count: number) => Math.floor((count * percent) / 100);
+  const size = mode === 'last' ? share(left.length) : Math.min(share(sampled), left.length - 1);
+  return ranked.slice(0, Math.max(0, size));
 }
 
-/** Texts between two progress reports. */
-const EMBED_SLICE = 512;
+export interface Negatives {
+  /** With `kept` set on every response. */
+  readonly records: readonly PromptResponses[];
+  /** k a prompt, by prompt index and then in order of sampling. */
+  readonly pairs: readonly PairRecord[];
+  /** Indices of prompts whose pool holds fewer than k. */
+  readonly dropped: readonly number[];
+}
 
-/** Stage: similarity of every answer to its target, the pool, and k negatives a prompt. */
-export async function runFilter(context: Context, data: PreparedData): Promise<Record<string, number>> {
-  const { config, store, signal } = context;
-  const records = await store.responses();
-  const target = (index: number) => data.train[index]?.target.trim() ?? '';
-  const texts = records.flatMap(({ index, responses }) => [target(index), ...responses.map((r) => r.text)]);
-  const meter = new ProgressMeter(context, 'filter', 'texts', new Set(texts).size);
-  const vector = await embedDistinct(await context.embedder(), texts, signal, (done) => meter.update(done));
+/** Pools and pairs of all prompts. The draw of a prompt depends on the seed, its index and its pool alone. */
+export function drawNegatives(
+  records: readonly PromptResponses[],
+  filter: FilterConfig,
+  negatives: number,
+  seed: number,
+): Negatives {
   const pairs: PairRecord[] = [];
-  let dropped = 0;
-  const marked = records.map(({ index, responses }) => {
-    const wanted = vector(target(index));
-    const scored = responses.map((r) => ({ ...r, similarity: cosine(vector(r.text), wanted) }));
-    const pool = poolOf(scored, config.filter);
-    const kept = new Set(pool);
-    const drawn = drawNegatives(pool, config.dpo.negatives, config.seed, index);
-    if (drawn) pairs.push(...drawn.map((response) => ({ index, response })));
-    else dropped++;
-    return { index, responses: scored.map((r, i) => ({ ...r, kept: kept.has(i) })) };
+  const dropped: number[] = [];
+  const marked = records.map((record) => {
+    const kept = poolOf(record.responses, filter);
+    const pool = kept.flatMap((flag, response) => (flag ? [response] : []));
+    if (pool.length < negatives) dropped.push(record.index);
+    else {
+      const drawn = sampleWithoutReplacement(pool, negatives, stream(seed, 'negatives', record.index));
+      pairs.push(...drawn.map((response) => ({ index: record.index, response })));
+    }
+    return { ...record, responses: record.responses.map((r, i) => ({ ...r, kept: kept[i] ?? false })) };
   });
-  await store.saveResponses(marked);
-  await store.savePairs(pairs);
-  if (pairs.length === 0) {
-    throw new FilterError(
-      `No prompt has ${config.dpo.negatives} negatives left after filtering. Sample more answers, raise the temperature, raise filter.percent or lower dpo.negatives.`,
-    );
-  }
-  const all = marked.flatMap((record) => record.responses);
-  const kept = all.filter((r) => r.kept);
-  const mean = (list: readonly { similarity: number }[]) =>
-    list.reduce((sum, r) => sum + r.similarity, 0) / Math.max(1, list.length);
-  return {
-    prompts: records.length - dropped,
-    dropped,
-    responses: all.length,
-    pool: kept.length,
-    pairs: pairs.length,
-    texts: new Set(texts).size,
-    meanSimilarity: mean(all),
-    meanSimilarityKept: mean(kept),
-  };
+  return { records: marked, pairs, dropped };
 }
 
-/** Nothing is left to train on; the message says what to change. */
-export class FilterError extends Error {
-  override name = 'FilterError';
+/** Answers are compared and shown without the spaces they begin with. */
+export function stripLeading(text: string): string {
+  return text.replace(/^ +/, '');
 }

@@ -1,11 +1,11 @@
 /** A run from its first unfinished stage to its last, stage by stage, each leaving its records behind. */
 import { checkTogether } from './config.ts';
 import type { Context } from './context.ts';
-import { prepareData } from './dataset.ts';
 import { diagnose } from './diagnose.ts';
 import { runDpo } from './dpo.ts';
 import { runEvaluate } from './evaluate.ts';
-import { runFilter } from './filter.ts';
+import { runFilter } from './negatives.ts';
+import { prepareData } from './prepare.ts';
 import { runSample } from './sample.ts';
 import { runSft } from './sft.ts';
 import { type PreparedData, type Report, type RunError, type RunManifest, STAGES, type Stage, type StageReport } from './types.ts';
@@ -22,7 +22,7 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   });
 
   await stage(context, 'data', until, async () => {
-    const prepared = prepareData(await store.dataset(), config, model.tokenizer, model.info.contextLength);
+    const prepared = prepareData(await store.dataset(), model.tokenizer, model.info.contextLength, config);
     await store.savePrepared(prepared);
     const counts = { train: prepared.train.length, heldOut: prepared.heldOut.length, refused: prepared.refused.length };
     context.emit({ type: 'prepared', ...counts });

@@ -55,15 +55,19 @@ export interface ResponseRecord {
   /** Sum over tokenIds under the sampling policy, untempered. */
   readonly logp: number;
   readonly stopped: boolean;
-  /** Cosine to the target; absent before it is embedded. */
+  /** Cosine to the target; absent before it is embedded; 0 for an empty response, which never is. */
   readonly similarity?: number;
   /** In the negatives' pool after filtering; absent before filtering. */
   readonly kept?: boolean;
+  /** Marked by the user as a good answer: never a negative, whatever the filter says. */
+  readonly excluded?: boolean;
 }
 
 export interface PromptResponses {
   /** Index into PreparedData.train. */
   readonly index: number;
+  /** Fingerprint of the embedder that `similarity` comes from. */
+  readonly embedder?: string;
   readonly responses: readonly ResponseRecord[];
 }
 
@@ -73,7 +77,7 @@ export interface PairRecord {
   readonly response: number;
 }
 
-/** Reference log-probability of every training target under the SFT policy, by prompt index. */
+/** Reference log-probability of a training target that has pairs, under the SFT policy, by prompt index. */
 export interface ReferenceRecord {
   readonly index: number;
   readonly logp: number;
@@ -142,6 +146,7 @@ export interface RunManifest {
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
   readonly device?: DeviceInfo;
   readonly model?: ModelInfo;
+  readonly embedder?: { readonly name: string; readonly fingerprint: string };
   readonly report?: Report;
   readonly error?: RunError;
 }
@@ -212,7 +217,11 @@ export interface RunStore {
   checkpoint(stage: 'sft' | 'dpo'): Promise<Checkpoint | undefined>;
   answers(): Promise<HeldOutAnswer[]>;
   saveAnswers(answers: readonly HeldOutAnswer[]): Promise<void>;
-  /** Removes what `stage` and the stages after it have written, before they are redone. */
+  /**
+   * Removes what `stage` and the stages after it have written, before they are redone, and sets their part of
+   * the manifest back (`manifestClearedFrom`), all at once. Similarities and the user's marks stay with
+   * responses that stay: they do not depend on the filter's settings.
+   */
   clearFrom(stage: Stage): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
-import { prepareData } from '../pipeline/dataset.ts';
+import { prepareData } from '../pipeline/prepare.ts';
 import { exportFiles } from '../pipeline/export.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
@@ -128,7 +128,7 @@ async function adapterOf(runs: ReturnType<Storage['run']>, arm: Exclude<Arm, 'ba
 }
 
 function checkRun(model: LanguageModel, { config }: RunManifest, dataset: Parameters<typeof prepareData>[0]): CheckResult {
-  const prepared = prepareData(dataset, config, model.tokenizer, model.info.contextLength);
+  const prepared = prepareData(dataset, model.tokenizer, model.info.contextLength, config);
   const [first] = prepared.train;
   const { pieces } = model.tokenizer;
   const lengths = prepared.train.map((row) => row.promptIds.length + row.targetIds.length);

@@ -33,10 +33,15 @@ export function modelSource(name: string, base: URL, storage: Storage): FileSour
 
 /** What RunConfig.embedder names, as transformers.js wants it: a parent address and a folder. */
 export function embedderAddress(name: string, base: URL): { base: string; name: string } {
-  if (name === 'default') return { base: new URL('models/', base).href, name: 'default-embedder' };
+  // transformers.js takes a full address for a hub's; files of our own origin it finds by their path.
+  if (name === 'default') return { base: new URL('models/', base).pathname, name: 'default-embedder' };
   if (isUrl(name)) {
     const folder = new URL(name.endsWith('/') ? name.slice(0, -1) : name);
-    return { base: new URL('.', folder).href, name: folder.href.slice(new URL('.', folder).href.length) };
+    if (folder.origin !== base.origin) {
+      throw new ModelError(`the embedder's address ${name} is not on ${base.origin}`);
+    }
+    const parent = new URL('.', folder);
+    return { base: parent.pathname, name: folder.pathname.slice(parent.pathname.length) };
   }
   throw new ModelError(`the embedder "${name}" is neither "default" nor the address of a folder`);
 }

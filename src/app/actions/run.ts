@@ -4,7 +4,7 @@ import type { RunEvent, Stage } from '../../pipeline/types.ts';
 import { callback, callWorker, closeWorker, WorkerCrash, workerRuns } from '../client.ts';
 import { host } from '../host.ts';
 import { crashProblem, problemOf, problemOfRun } from '../problems.ts';
-import { activity, problem, selected, view } from '../signals.ts';
+import { type Activity, activity, problem, selected, view } from '../signals.ts';
 import { isFinished, reduceEvents, settled } from '../state.ts';
 import { announce, measureStorage } from './preferences.ts';
 import { listRuns, openStage, readRecords, refreshAfter, storedRun } from './runs.ts';
@@ -88,8 +88,10 @@ async function work(id: string, until: Stage | undefined): Promise<void> {
     failure = error;
   }
   fold();
-  const asked = activity.value !== 'running';
-  if (activity.value === 'stopping') closeWorker();
+  // Another action may have changed it while the worker ran.
+  const now: Activity = activity.peek();
+  const asked = now !== 'running';
+  if (now === 'stopping') closeWorker();
   await finish(id, failure, asked);
   batch(() => {
     view.value = settled(view.value);

@@ -51,7 +51,12 @@ export async function boot(): Promise<void> {
 }
 
 export async function listRuns(): Promise<void> {
-  runs.value = await host.listRuns();
+  runs.value = (await host.listRuns()).map(({ id, name, created, stages }) => ({
+    id,
+    name,
+    created,
+    finished: STAGES.every((stage) => stages[stage] === 'done'),
+  }));
 }
 
 function followHash(): void {

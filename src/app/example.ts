@@ -1,0 +1,15 @@
+/** The embedded data set: training prompts, and test prompts held out by question. */
+import { readDataset } from '../pipeline/dataset.ts';
+import type { Dataset } from '../pipeline/types.ts';
+
+const FOLDER = 'datasets/word-helper/';
+
+export async function exampleDataset(): Promise<Dataset> {
+  const read = async (file: string) => {
+    const response = await fetch(new URL(FOLDER + file, document.baseURI));
+    if (!response.ok) throw new Error(`${file} could not be fetched (HTTP ${response.status})`);
+    return response.text();
+  };
+  const [train, heldOut] = await Promise.all([read('train.jsonl'), read('test.jsonl')]);
+  return readDataset('word-helper', train, { heldOut });
+}

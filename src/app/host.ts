@@ -1,0 +1,34 @@
+/** The page's side of storage, opened on first use. */
+import type { RunConfig } from '../pipeline/config.ts';
+import type { Dataset, RunManifest, RunStore } from '../pipeline/types.ts';
+import type { Storage } from '../storage/index.ts';
+
+let opening: Promise<Storage> | null = null;
+
+async function storage(): Promise<Storage> {
+  opening ??= import('../storage/index.ts').then(({ openStorage }) => openStorage());
+  try {
+    return await opening;
+  } catch (error) {
+    // The next call tries again: the user may have allowed storage meanwhile.
+    opening = null;
+    throw error;
+  }
+}
+
+export const host = {
+  listRuns: async (): Promise<RunManifest[]> => (await storage()).listRuns(),
+  runStore: async (id: string): Promise<RunStore> => (await storage()).run(id),
+  deleteRun: async (id: string): Promise<void> => (await storage()).deleteRun(id),
+  createRun: async (run: { name: string; config: RunConfig; dataset: Dataset }): Promise<RunManifest> =>
+    (await storage()).createRun(run),
+  /** Stores a model folder and returns the name under which a run's settings name it. */
+  saveModelFolder: async (name: string, files: readonly File[]): Promise<string> => {
+    const inside = (file: File) => file.webkitRelativePath.split('/').slice(1).join('/') || file.name;
+    await (await storage()).saveModelFolder(
+      name,
+      files.map((file) => ({ path: inside(file), data: file })),
+    );
+    return name;
+  },
+};
