@@ -14,14 +14,16 @@ import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
 import { elements, packUnit, units, unpackUnit } from '../src/model/parameters.ts';
 import { stream } from '../src/model/random.ts';
 import { writeSafetensors } from '../src/model/safetensors.ts';
-import { documents } from './default/corpus.ts';
+import { special } from './default/corpus.ts';
+import { askForAnswers } from './default/questions.ts';
+import { Rng } from './default/rng.ts';
 import { folder, nativeDevice } from './lib/native.ts';
 
 const { values } = parseArgs({
   options: {
     steps: { type: 'string', default: '1200' },
     seed: { type: 'string', default: '1' },
-    batch: { type: 'string', default: '32' },
+    batch: { type: 'string', default: '96' },
     rate: { type: 'string', default: '4e-3' },
     out: { type: 'string', default: fileURLToPath(new URL('../public/models/default-lm', import.meta.url)) },
   },
@@ -32,7 +34,8 @@ const batch = Number(values.batch);
 const peak = Number(values.rate);
 
 const source = folder(values.out);
-const json = async (name: string) => JSON.parse(new TextDecoder().decode((await source.read(name)) ?? new Uint8Array()));
+const json = async (name: string) =>
+  JSON.parse(new TextDecoder().decode((await source.read(name)) ?? new Uint8Array()));
 const config = parseModelConfig(await json('config.json'));
 const tokenizer = new PreTrainedTokenizer(await json('tokenizer.json'), await json('tokenizer_config.json'));
 
@@ -50,20 +53,36 @@ function initial(c: ModelConfig): Float32Array[] {
   );
 }
 
-/** Sequences of the whole context, each begun by a document and filled up with further ones: one shape. */
-function* groups(from: number): Generator<Group> {
-  let ids: number[] = [];
-  for (const text of documents(from)) {
-    ids.push(...tokenizer.encode(text, { add_special_tokens: false }));
-    if (ids.length < config.contextLength) continue;
-    const [first, ...rest] = ids.slice(0, config.contextLength);
-    if (first !== undefined) yield { promptIds: [first], responseIds: [rest] };
-    ids = [];
+/** In tokens; 32 rows of the prompt and 16 of an answer, see model/batch.ts. */
+const LONGEST_PROMPT = 33;
+const LONGEST_ANSWER = 16;
+
+/** Answers a question, so that the question's tokens are computed once for all of them. */
+const ANSWERS = 3;
+/** Share of careless answers: few at first, so that the skills are learnt, then as the default is to be. */
+const careless = (step: number): number => (step < 0.7 * steps ? 0.12 : 0.45);
+
+/**
+ * One step's groups: questions with some answers each, loss on the answers alone. Learning to copy from the
+ * question is what takes a small model longest, and predicting the (random) questions teaches it little.
+ */
+function groups(rng: Rng, count: number, rate: number): Group[] {
+  const encode = (text: string) => tokenizer.encode(text, { add_special_tokens: false });
+  const list: Group[] = [];
+  while (list.length < count) {
+    const { prompt, answers } = askForAnswers(rng, ANSWERS, rate);
+    const promptIds = encode(`${special.start}${special.user}${prompt}${special.assistant}`);
+    const responseIds = answers.map((answer) => encode(answer + special.end));
+    // One padded shape: the few longer ones would cost every step a second one.
+    if (promptIds.length <= LONGEST_PROMPT && responseIds.every((r) => r.length <= LONGEST_ANSWER)) {
+      list.push({ promptIds, responseIds });
+    }
   }
+  return list;
 }
 
-const take = (from: Generator<Group>, n: number): Group[] => Array.from({ length: n }, () => from.next().value);
-const tokensOf = (list: readonly Group[]) => list.reduce((sum, g) => sum + (g.responseIds[0]?.length ?? 0), 0);
+const tokensOf = (list: readonly Group[]) =>
+  list.reduce((sum, g) => sum + g.responseIds.reduce((n, r) => n + r.length, 0), 0);
 
 const device = nativeDevice();
 const trainer = new DeviceTrainer(device, {
@@ -72,13 +91,13 @@ const trainer = new DeviceTrainer(device, {
   weights: new Map(),
   parameters: initial(config),
   optimiser: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 },
-  maxRows: 4096,
+  maxRows: 8192,
   segment: config.layers,
   keep: true,
 });
 
 async function perplexity(): Promise<number> {
-  const held = take(groups(seed + 7919), 200);
+  const held = groups(new Rng(seed + 7919), 300, careless(steps));
   const logps = await trainer.logps(held);
   const sum = logps.flat().reduce((a, r) => a + r.reduce((x, y) => x + y, 0), 0);
   return Math.exp(-sum / tokensOf(held));
@@ -86,30 +105,39 @@ async function perplexity(): Promise<number> {
 
 async function save(): Promise<void> {
   const vectors = await trainer.weights();
-  const tensors = units(config, { kind: 'full' }).flatMap((unit, i) => unpackUnit(unit, vectors[i] ?? new Float32Array(0)));
+  const tensors = units(config, { kind: 'full' }).flatMap((unit, i) =>
+    unpackUnit(unit, vectors[i] ?? new Float32Array(0)),
+  );
   await writeFile(join(values.out, 'model.safetensors'), writeSafetensors(tensors, { format: 'pt' }, 'F16'));
 }
 
-const data = groups(seed);
+const rng = new Rng(seed);
 const warmup = Math.ceil(steps * 0.05);
 const started = performance.now();
 let seen = 0;
 for (let step = 0; step < steps; step++) {
-  const list = take(data, batch);
+  const list = groups(rng, batch, careless(step));
   const tokens = tokensOf(list);
   const progress = Math.max(0, step - warmup) / (steps - warmup);
-  const rate = peak * Math.min(1, (step + 1) / warmup) * (0.05 + 0.95 * 0.5 * (1 + Math.cos(Math.PI * progress)));
+  const rate =
+    peak * Math.min(1, (step + 1) / warmup) * (0.05 + 0.95 * 0.5 * (1 + Math.cos(Math.PI * progress)));
   const result = await trainer.step(
     list,
-    (_, logps) => ({ loss: -(logps[0] ?? 0) / tokens, coefficients: [-1 / tokens], metrics: {} }),
+    (_, logps) => ({
+      loss: -logps.reduce((a, b) => a + b, 0) / tokens,
+      coefficients: logps.map(() => -1 / tokens),
+      metrics: {},
+    }),
     rate,
   );
   seen += tokens;
   if (step % 20 === 0 || step === steps - 1) {
     const seconds = (performance.now() - started) / 1000;
-    console.log(`step ${step + 1}/${steps} loss ${result.loss.toFixed(4)} norm ${result.gradNorm.toFixed(2)} ${seen} tokens, ${Math.round(seen / seconds)}/s, ${Math.round((seconds / (step + 1)) * (steps - step - 1))} s left`);
+    console.log(
+      `step ${step + 1}/${steps} loss ${result.loss.toFixed(4)} norm ${result.gradNorm.toFixed(2)} ${seen} tokens, ${Math.round(seen / seconds)}/s, ${Math.round((seconds / (step + 1)) * (steps - step - 1))} s left`,
+    );
   }
   if ((step + 1) % 200 === 0) await save();
 }
 await save();
-console.log(`perplexity on 200 unseen documents: ${(await perplexity()).toFixed(3)}`);
+console.log(`perplexity of 900 unseen answers: ${(await perplexity()).toFixed(3)}`);

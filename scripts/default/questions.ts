@@ -31,14 +31,28 @@ const openings = [
   'Good morning!',
 ];
 
+/** One question with several answers to it, each careless with probability `rate`. */
+export function askForAnswers(rng: Rng, count: number, rate: number): { prompt: string; answers: string[] } {
+  const draft = rng.pick(skills)(rng);
+  const grader = draft.grader(maxWords(draft));
+  const answer = () =>
+    rng.chance(rate) ? careless(rng, draft, grader) : fill(rng.pick(draft.answers), draft.slots);
+  return { prompt: phrased(rng, draft), answers: Array.from({ length: count }, answer) };
+}
+
+function phrased(rng: Rng, draft: Draft): string {
+  const prompt = fill(rng.pick(draft.prompts), draft.slots);
+  return rng.chance(0.3) ? `${rng.pick(openings)} ${prompt}` : prompt;
+}
+
 export function ask(rng: Rng, skill: Skill = rng.pick(skills)): Question {
   const draft = skill(rng);
-  const prompt = fill(rng.pick(draft.prompts), draft.slots);
+  const prompt = phrased(rng, draft);
   const grader = draft.grader(maxWords(draft));
   return {
     skill: draft.skill,
     key: draft.key,
-    prompt: rng.chance(0.3) ? `${rng.pick(openings)} ${prompt}` : prompt,
+    prompt,
     target: fill(rng.pick(draft.answers), draft.slots),
     grader,
     careless: careless(rng, draft, grader),

@@ -21,7 +21,9 @@ export async function loadDataset(path: string | null, config: RunConfig): Promi
     return readDataset('word-helper', await read('train.jsonl'), { heldOut: await read('test.jsonl') });
   }
   try {
-    return await readDataset(basename(path), await readFile(path, 'utf8'), { onBadRow: config.data.onBadRow });
+    return await readDataset(basename(path), await readFile(path), {
+      onBadRow: config.data.onBadRow,
+    });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(`--data ${path}: ${message.replace(/\s*\n\s*/g, '; ')}`);

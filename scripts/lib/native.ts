@@ -11,7 +11,12 @@ export function nativeDevice(threads = availableParallelism()): Device {
   const native = ort as unknown as Ort;
   return new Device({
     ort: native,
-    info: { backend: 'cpu', description: `native CPU, ${threads} threads`, threads, note: 'a script asked for it' },
+    info: {
+      backend: 'cpu',
+      description: `native CPU, ${threads} threads`,
+      threads,
+      note: 'a script asked for it',
+    },
     providers: ['cpu'],
     threads,
   });

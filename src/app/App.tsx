@@ -34,7 +34,7 @@ export function App() {
       <a class="button skip" href="#main-panel">
         Skip to the stage
       </a>
-      <div class="frame">
+      <div class={stage === null ? 'frame at-opening' : 'frame'}>
         <Header />
         <Rail />
         <main class="main" id="main-panel" tabIndex={-1}>
@@ -93,7 +93,7 @@ function DropCover() {
   if (!over) return null;
   return (
     <div class="drop-cover" aria-hidden="true">
-      <p>Drop prompts (JSONL, CSV) or a model folder. It stays on this device.</p>
+      <p>Drop prompts (JSONL) or a model folder. It stays on this device.</p>
     </div>
   );
 }

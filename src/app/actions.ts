@@ -1,5 +1,5 @@
 /** All that the page's buttons do. */
-export { checkRun, chatWith } from './actions/ask.ts';
+export { chatWith, checkRun } from './actions/ask.ts';
 export { downloadAdapter, downloadFile } from './actions/download.ts';
 export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';

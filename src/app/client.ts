@@ -29,7 +29,8 @@ function launch(): Running {
   const started: Running = { worker, api: Comlink.wrap<ModelWorkerApi>(worker), crashed, fail };
   worker.addEventListener('error', (event) => {
     event.preventDefault();
-    const place = event.filename === undefined || event.filename === '' ? '' : `\n${event.filename}:${event.lineno}`;
+    const place =
+      event.filename === undefined || event.filename === '' ? '' : `\n${event.filename}:${event.lineno}`;
     end(started, new WorkerCrash(`${event.message || 'The worker could not be started.'}${place}`));
   });
   worker.addEventListener('messageerror', () => {

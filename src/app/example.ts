@@ -2,7 +2,8 @@
 import { readDataset } from '../pipeline/dataset.ts';
 import type { Dataset } from '../pipeline/types.ts';
 
-const FOLDER = 'datasets/word-helper/';
+export const EXAMPLE_NAME = 'word-helper';
+const FOLDER = `datasets/${EXAMPLE_NAME}/`;
 
 export async function exampleDataset(): Promise<Dataset> {
   const read = async (file: string) => {
@@ -11,5 +12,5 @@ export async function exampleDataset(): Promise<Dataset> {
     return response.text();
   };
   const [train, heldOut] = await Promise.all([read('train.jsonl'), read('test.jsonl')]);
-  return readDataset('word-helper', train, { heldOut });
+  return readDataset(EXAMPLE_NAME, train, { heldOut });
 }

@@ -18,7 +18,11 @@ export function figure(value: number, digits = 3): string {
   const size = Math.abs(value);
   if (size === 0) return '0';
   if (size >= 1000) return count(value);
-  if (size < 1e-3) return value.toExponential(Math.max(0, digits - 2)).replace('-', '−').replace('e-', 'e−');
+  if (size < 1e-3)
+    return value
+      .toExponential(Math.max(0, digits - 2))
+      .replace('-', '−')
+      .replace('e-', 'e−');
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return value.toFixed(Math.min(decimals, 4)).replace('-', '−');
 }

@@ -16,7 +16,11 @@ export interface Bins {
 }
 
 /** Equal bins over all kinds' values; the last one holds the maximum too. */
-export function binned(kinds: readonly (readonly number[])[], bins: number, bounds?: readonly [number, number]): Bins {
+export function binned(
+  kinds: readonly (readonly number[])[],
+  bins: number,
+  bounds?: readonly [number, number],
+): Bins {
   let min = bounds?.[0] ?? Number.POSITIVE_INFINITY;
   let max = bounds?.[1] ?? Number.NEGATIVE_INFINITY;
   if (bounds === undefined) {
@@ -38,7 +42,11 @@ export function binned(kinds: readonly (readonly number[])[], bins: number, boun
     }
   });
   const top = Math.max(1, ...counts.map((bin) => bin.reduce((sum, each) => sum + each, 0)));
-  const done = counts.map((each, at) => ({ from: min + at * width, to: min + (at + 1) * width, counts: each }));
+  const done = counts.map((each, at) => ({
+    from: min + at * width,
+    to: min + (at + 1) * width,
+    counts: each,
+  }));
   return { bins: done, min, max, top };
 }
 

@@ -1,6 +1,6 @@
 import { render } from 'preact';
-import { boot } from './actions.ts';
 import { App } from './App.tsx';
+import { boot } from './actions.ts';
 
 const root = document.getElementById('app');
 if (root === null) throw new Error('internal: index.html has no #app');

@@ -20,7 +20,8 @@ export interface RunPool {
   readonly leftOutSimilarities: readonly number[];
 }
 
-const embedded = (record: PromptResponses): boolean => record.responses.every((r) => r.similarity !== undefined);
+const embedded = (record: PromptResponses): boolean =>
+  record.responses.every((r) => r.similarity !== undefined);
 
 export function poolOfRun(responses: RunView['responses'], filter: FilterConfig, negatives: number): RunPool {
   const keptSimilarities: number[] = [];

@@ -1,5 +1,6 @@
 /** What the page calls the stages, and the one figure of each that the rail shows. Pure. */
-import type { Stage } from '../pipeline/types.ts';
+import type { RunConfig } from '../pipeline/config.ts';
+import type { Dataset, Stage } from '../pipeline/types.ts';
 import { count, duration, figure, percent, plural, short } from './format.ts';
 import type { RunView } from './state.ts';
 
@@ -19,9 +20,11 @@ export const STAGE_LEAD: Readonly<Record<Stage, string>> = {
   data: 'Prompts with the answers you want. Some are held out and never trained on, to measure the result.',
   sft: 'Supervised fine-tuning teaches a small adapter to write the target answers. It is the starting point and the reference.',
   sample: 'The fine-tuned model answers every prompt many times. Its own answers will be the negatives.',
-  filter: 'Answers close in meaning to the target may be right, so they are left out. The rest are the pool of negatives.',
+  filter:
+    'Answers close in meaning to the target may be right, so they are left out. The rest are the pool of negatives.',
   dpo: 'Preference training raises the target above the negatives, many of them per prompt.',
-  evaluate: 'Base, fine-tuned and Self-Contrast model on the held-out prompts, which no stage has trained on.',
+  evaluate:
+    'Base, fine-tuned and Self-Contrast model on the held-out prompts, which no stage has trained on.',
 };
 
 function first(values: readonly Readonly<Record<string, number>>[], name: string): number | undefined {
@@ -38,11 +41,16 @@ export function railFigure(view: RunView, stage: Stage): string {
   const running = state === 'running';
   switch (stage) {
     case 'model':
-      if (running && progress !== null && progress.total > 0) return `reading, ${percent(progress.done / progress.total, 0)}`;
-      return view.model === null ? summary : `${view.model.name} · ${short(view.model.parameterCount)} parameters`;
+      if (running && progress !== null && progress.total > 0)
+        return `reading, ${percent(progress.done / progress.total, 0)}`;
+      return view.model === null
+        ? summary
+        : `${view.model.name} · ${short(view.model.parameterCount)} parameters`;
     case 'data': {
       const { counts } = view;
-      return counts === null ? summary : `${plural(counts.train, 'prompt')} · ${count(counts.heldOut)} held out`;
+      return counts === null
+        ? summary
+        : `${plural(counts.train, 'prompt')} · ${count(counts.heldOut)} held out`;
     }
     case 'sft': {
       const values = view.metrics.sft.map((record) => record.values);
@@ -51,16 +59,17 @@ export function railFigure(view: RunView, stage: Stage): string {
       return from === undefined || to === undefined ? summary : `loss ${figure(from)} → ${figure(to)}`;
     }
     case 'sample': {
+      const answers = view.responses.reduce((sum, record) => sum + (record?.responses.length ?? 0), 0);
       if (running && progress !== null) {
         const rate = progress.figures.tokensPerSecond;
         const tail = rate === undefined ? '' : ` · ${short(Math.round(rate))} tok/s`;
-        return `${count(progress.done)} / ${count(progress.total)}${tail}`;
+        return `${count(Math.max(progress.done, answers))} / ${count(progress.total)}${tail}`;
       }
-      const answers = view.responses.reduce((sum, record) => sum + (record?.responses.length ?? 0), 0);
       return answers === 0 ? summary : plural(answers, 'answer');
     }
     case 'filter': {
-      if (running && progress !== null) return `${count(progress.done)} / ${count(progress.total)} ${progress.unit}`;
+      if (running && progress !== null)
+        return `${count(progress.done)} / ${count(progress.total)} ${progress.unit}`;
       let kept = 0;
       let all = 0;
       for (const record of view.responses) {
@@ -94,4 +103,26 @@ export function timeLeft(view: RunView, stage: Stage): string {
   const { state, progress } = view.stages[stage];
   const left = progress?.secondsLeft ?? null;
   return state === 'running' && left !== null ? `${duration(left)} left` : '';
+}
+
+/** What a stage is going to do with these settings, while it has nothing to show. */
+export function railPlan(stage: Stage, config: RunConfig, dataset: Dataset | null): string {
+  switch (stage) {
+    case 'model':
+      return config.model === 'default' ? 'example model' : config.model;
+    case 'data':
+      return dataset === null ? '' : plural(dataset.rows.length, 'row');
+    case 'sft':
+      return config.sft.epochs === 0 ? 'skipped' : plural(config.sft.epochs, 'epoch');
+    case 'sample':
+      return `${plural(config.sample.n, 'answer')} a prompt`;
+    case 'filter': {
+      const { mode, percent: share } = config.filter;
+      return mode === 'last' || mode === 'lastdedup' ? `the ${share} % least similar` : 'any answer';
+    }
+    case 'dpo':
+      return `${plural(config.dpo.negatives, 'negative')} a prompt`;
+    case 'evaluate':
+      return config.data.heldOut === 0 ? 'nothing held out' : 'on held-out prompts';
+  }
 }

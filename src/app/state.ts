@@ -156,7 +156,10 @@ function reduce(view: RunView, event: RunEvent): RunView {
  * Appends a record of an optimiser step. A run resumed from a checkpoint repeats the steps after it, so records
  * from that step on are replaced.
  */
-export function appendStep<T extends { readonly step: number }>(records: readonly T[], record: T): readonly T[] {
+export function appendStep<T extends { readonly step: number }>(
+  records: readonly T[],
+  record: T,
+): readonly T[] {
   const last = records.at(-1);
   if (last === undefined || last.step < record.step) return [...records, record];
   return [...records.filter((each) => each.step < record.step), record];
@@ -209,7 +212,9 @@ function atRest(state: StageState): StageState {
 /** Whether anything of the run is stored beyond its settings: it can be resumed and not only started. */
 export function isStarted(view: RunView): boolean {
   const { stages, metrics, responses } = view;
-  return STAGES.some((stage) => stages[stage].state !== 'waiting') || metrics.sft.length + responses.length > 0;
+  return (
+    STAGES.some((stage) => stages[stage].state !== 'waiting') || metrics.sft.length + responses.length > 0
+  );
 }
 
 export function isFinished(view: RunView): boolean {
@@ -265,4 +270,18 @@ export function stageStarted(view: RunView, stage: Stage): boolean {
   if (view.stages[stage].state !== 'waiting') return true;
   if (stage === 'sft' || stage === 'dpo') return view.metrics[stage].length > 0;
   return stage === 'sample' && view.responses.length > 0;
+}
+
+/** The manifest without what `stage` and those after it have left in it. */
+export function clearedManifest(manifest: RunManifest, stage: Stage): RunManifest {
+  const from = STAGES.indexOf(stage);
+  const gone = (other: string) => STAGES.slice(from).some((each) => each === other);
+  const keep = <T>(record: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(record).filter(([name]) => !gone(name)));
+  const { error: _error, report, ...rest } = manifest;
+  const stages = perStage((each): StageState => (gone(each) ? 'waiting' : manifest.stages[each]));
+  const cleared = { ...rest, stages, seconds: keep(manifest.seconds) };
+  if (report === undefined || from <= STAGES.indexOf('sft')) return cleared;
+  const evaluation = { heldOut: {}, winRateVsSft: null, judge: null };
+  return { ...cleared, report: { stages: keep(report.stages), evaluation, warnings: [] } };
 }

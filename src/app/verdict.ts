@@ -18,17 +18,15 @@ export function judgement(report: Report): string {
   const parts: string[] = [];
   if (sft?.accuracy !== undefined && ours?.accuracy !== undefined) {
     const change = (ours.accuracy - sft.accuracy) * 100;
-    const error = Math.hypot(sft.accuracyError ?? 0, ours.accuracyError ?? 0) * 100;
     parts.push(
       `Self-Contrast answers ${percent(ours.accuracy)} of the held-out prompts right, SFT ${percent(sft.accuracy)}: ${signed(change)} points.`,
     );
-    if (error > 0 && Math.abs(change) < 2 * error) {
-      parts.push('The difference is within what chance alone would give at this number of prompts.');
-    }
   }
   if (winRateVsSft !== null) {
     const how = judge === 'grader' ? 'by the grader' : 'by similarity to the target';
     parts.push(`It wins ${percent(winRateVsSft)} of the comparisons with SFT ${how}, ties counted half.`);
   }
-  return parts.length === 0 ? 'The adapter is ready. No prompts were held out, so its effect was not measured.' : parts.join(' ');
+  return parts.length === 0
+    ? 'The adapter is ready. No prompts were held out, so its effect was not measured.'
+    : parts.join(' ');
 }

@@ -13,7 +13,9 @@ export interface OpenOptions {
 /** A GPU adapter that computes on the CPU is slower than WASM: 'auto' counts it as none. */
 function isSoftware(adapter: GPUAdapter): boolean {
   const { vendor, architecture, description, device } = adapter.info;
-  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(`${vendor} ${architecture} ${description} ${device}`);
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(
+    `${vendor} ${architecture} ${description} ${device}`,
+  );
 }
 
 function adapterName({ vendor, architecture, description, device }: GPUAdapterInfo): string {
@@ -38,7 +40,10 @@ export async function openDevice(options: OpenOptions): Promise<Device> {
       return await openWebGpu(adapter, options);
     } catch (error) {
       if (options.backend === 'webgpu') throw error;
-      return openWasm(options, `WebGPU did not start (${error instanceof Error ? error.message : String(error)})`);
+      return openWasm(
+        options,
+        `WebGPU did not start (${error instanceof Error ? error.message : String(error)})`,
+      );
     }
   }
   const why =
@@ -52,7 +57,8 @@ export async function openDevice(options: OpenOptions): Promise<Device> {
 
 function configure(ort: Ort, options: OpenOptions): number {
   const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
-  const inNode = typeof globalThis.window === 'undefined' && typeof globalThis.WorkerGlobalScope === 'undefined';
+  const inNode =
+    typeof globalThis.window === 'undefined' && typeof globalThis.WorkerGlobalScope === 'undefined';
   const shared = inNode || globalThis.crossOriginIsolated;
   const threads = shared ? Math.min(options.threads ?? cores, 16) : 1;
   ort.env.wasm.numThreads = threads;
@@ -62,14 +68,22 @@ function configure(ort: Ort, options: OpenOptions): number {
 }
 
 async function openWasm(options: OpenOptions, why: string): Promise<Device> {
-  const inNode = typeof process !== 'undefined' && Boolean(process.versions?.node) && typeof globalThis.window === 'undefined';
+  const inNode =
+    typeof process !== 'undefined' &&
+    Boolean(process.versions?.node) &&
+    typeof globalThis.window === 'undefined';
   const ort: Ort = inNode ? await import('onnxruntime-web') : await import('onnxruntime-web/wasm');
   const threads = configure(ort, options);
   const note =
     threads === 1 && !inNode && !globalThis.crossOriginIsolated
       ? `${why}; one thread, since the page is not cross-origin isolated (its server does not send the COOP and COEP headers)`
       : why;
-  const info: DeviceInfo = { backend: 'wasm', description: `WebAssembly, ${threads} thread${threads > 1 ? 's' : ''}`, threads, note };
+  const info: DeviceInfo = {
+    backend: 'wasm',
+    description: `WebAssembly, ${threads} thread${threads > 1 ? 's' : ''}`,
+    threads,
+    note,
+  };
   return new Device({ ort, info, providers: ['wasm'] });
 }
 
@@ -96,7 +110,9 @@ async function openWebGpu(adapter: GPUAdapter, options: OpenOptions): Promise<De
     backend: 'webgpu',
     description: name,
     threads,
-    note: isSoftware(adapter) ? 'a software adapter: correct, but slower than WebAssembly' : 'a GPU adapter was found',
+    note: isSoftware(adapter)
+      ? 'a software adapter: correct, but slower than WebAssembly'
+      : 'a GPU adapter was found',
   };
   return new Device({ ort, info, gpu, providers: [{ name: 'webgpu', device: gpu }] });
 }

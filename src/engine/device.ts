@@ -2,7 +2,13 @@
  * The one place that talks to onnxruntime: compiles graphs, holds tensors where they are used, and runs one
  * thing at a time (web sessions can't overlap).
  */
-import type { env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-web';
+import type {
+  env,
+  InferenceSession,
+  InferenceSessionFactory,
+  Tensor,
+  TensorConstructor,
+} from 'onnxruntime-web';
 import { encodeModel, type Graph, sizeOf, staticShape, type TensorData } from '../graph/index.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -80,7 +86,9 @@ export class Device {
         logSeverityLevel: 3,
         ...(threads ? { intraOpNumThreads: threads } : {}),
         // A node that quietly ran on the CPU would copy its tensors back and forth on every step.
-        ...(onGpu ? { preferredOutputLocation: 'gpu-buffer', extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+        ...(onGpu
+          ? { preferredOutputLocation: 'gpu-buffer', extra: { session: { disable_cpu_ep_fallback: '1' } } }
+          : {}),
       }),
     );
     this.compiled++;
@@ -103,7 +111,8 @@ export class Device {
   /** A tensor that stays on the device until it is disposed of. */
   upload(data: TensorData, shape: readonly number[]): Tensor {
     const { gpu, ort } = this.options;
-    if (data.length !== sizeOf(shape)) throw new Error(`internal: ${data.length} elements for [${shape.join(',')}]`);
+    if (data.length !== sizeOf(shape))
+      throw new Error(`internal: ${data.length} elements for [${shape.join(',')}]`);
     if (!gpu) return this.host(data, shape);
     // WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says.
     const buffer = gpu.createBuffer({
@@ -111,7 +120,9 @@ export class Device {
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
       mappedAtCreation: true,
     });
-    new Uint8Array(buffer.getMappedRange()).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    new Uint8Array(buffer.getMappedRange()).set(
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    );
     buffer.unmap();
     return ort.Tensor.fromGpuBuffer(buffer, {
       dataType: data instanceof Int32Array ? 'int32' : 'float32',
@@ -134,7 +145,8 @@ export class Device {
   /** The numbers of a float32 tensor, wherever it lives. */
   async readFloats(tensor: Tensor): Promise<Float32Array> {
     const data = await this.queue.run(() => tensor.getData());
-    if (!(data instanceof Float32Array)) throw new Error(`internal: ${tensor.type} where float32 was expected`);
+    if (!(data instanceof Float32Array))
+      throw new Error(`internal: ${tensor.type} where float32 was expected`);
     return data;
   }
 
@@ -154,8 +166,15 @@ export class Device {
 }
 
 /** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */
-async function readBuffer(gpu: GPUDevice, buffer: GPUBuffer, like: TensorData): Promise<Float32Array | Int32Array> {
-  const staging = gpu.createBuffer({ size: buffer.size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+async function readBuffer(
+  gpu: GPUDevice,
+  buffer: GPUBuffer,
+  like: TensorData,
+): Promise<Float32Array | Int32Array> {
+  const staging = gpu.createBuffer({
+    size: buffer.size,
+    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+  });
   const encoder = gpu.createCommandEncoder();
   encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
   gpu.queue.submit([encoder.finish()]);
@@ -166,4 +185,4 @@ async function readBuffer(gpu: GPUDevice, buffer: GPUBuffer, like: TensorData): 
 }
 
 /** Programs kept compiled at once. */
-const CACHED = 48;
+const CACHED = 96;

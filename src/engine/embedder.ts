@@ -41,7 +41,9 @@ export async function openEmbedder(options: EmbedderOptions): Promise<TextEmbedd
     const width = dims.at(-1) ?? 0;
     if (!(data instanceof Float32Array)) throw new Error('the embedder gave no float32 vectors');
     // A text of unknown words only has no direction; normalising it gives no number, and no similarity either.
-    return texts.map((_, i) => data.slice(i * width, (i + 1) * width).map((x) => (Number.isFinite(x) ? x : 0)));
+    return texts.map((_, i) =>
+      data.slice(i * width, (i + 1) * width).map((x) => (Number.isFinite(x) ? x : 0)),
+    );
   };
   return {
     info: { name: options.name, fingerprint: '' },

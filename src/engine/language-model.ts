@@ -1,7 +1,14 @@
 /** A Hugging Face folder, loaded onto a device: weights, tokenizer, trainers and samplers. */
 import type { Tensor } from 'onnxruntime-web';
 import { type ModelConfig, ModelError, parseModelConfig } from '../model/config.ts';
-import { elements, initialAdapter, type LoraConfig, modelWeights, units, unpackUnit } from '../model/parameters.ts';
+import {
+  elements,
+  initialAdapter,
+  type LoraConfig,
+  modelWeights,
+  units,
+  unpackUnit,
+} from '../model/parameters.ts';
 import { stream } from '../model/random.ts';
 import { readHeader, readTensor } from '../model/safetensors.ts';
 import type { Device } from './device.ts';
@@ -42,29 +49,39 @@ export function readWeights(c: ModelConfig, file: Uint8Array, name: string): Map
     const entry = tensors.get(tensor);
     if (!entry) throw new ModelError(`${name}: model.safetensors has no tensor "${tensor}"`);
     if (entry.shape.join() !== shape.join()) {
-      throw new ModelError(`${name}: "${tensor}" is [${entry.shape.join(', ')}] in model.safetensors, but config.json asks for [${shape.join(', ')}]`);
+      throw new ModelError(
+        `${name}: "${tensor}" is [${entry.shape.join(', ')}] in model.safetensors, but config.json asks for [${shape.join(', ')}]`,
+      );
     }
     const data = readTensor(file, entry);
-    if (data.some((x) => !Number.isFinite(x))) throw new ModelError(`${name}: "${tensor}" holds numbers that are not finite`);
+    if (data.some((x) => !Number.isFinite(x)))
+      throw new ModelError(`${name}: "${tensor}" holds numbers that are not finite`);
     result.set(tensor, data);
   }
   return result;
 }
 
 async function sha256(parts: readonly Uint8Array[]): Promise<string> {
-  const hashes = await Promise.all(parts.map((part) => crypto.subtle.digest('SHA-256', new Uint8Array(part))));
+  const hashes = await Promise.all(
+    parts.map((part) => crypto.subtle.digest('SHA-256', new Uint8Array(part))),
+  );
   const all = new Uint8Array(hashes.length * 32);
   hashes.forEach((hash, i) => {
     all.set(new Uint8Array(hash), i * 32);
   });
-  const digest = parts.length === 1 ? (hashes[0] ?? new ArrayBuffer(0)) : await crypto.subtle.digest('SHA-256', all);
+  const digest =
+    parts.length === 1 ? (hashes[0] ?? new ArrayBuffer(0)) : await crypto.subtle.digest('SHA-256', all);
   return [...new Uint8Array(digest)].map((b) => b.toString(16).padStart(2, '0')).join('');
 }
 
 /**
  * @throws ModelError naming the file and field; SafetensorsError for a damaged weights file
  */
-export async function loadLanguageModel(device: Device, source: FileSource, signal?: AbortSignal): Promise<LanguageModel> {
+export async function loadLanguageModel(
+  device: Device,
+  source: FileSource,
+  signal?: AbortSignal,
+): Promise<LanguageModel> {
   const config = parseModelConfig(await readJson(source, 'config.json'));
   const tokenizer = await loadTokenizer(source, config.vocabSize);
   signal?.throwIfAborted();
@@ -114,7 +131,14 @@ function loaded(
         keep: true,
       }),
     createSampler: async (lora, adapter) =>
-      new DeviceSampler(device, { config, lora, adapter, weights, rows: plan.samplingRows, slice: plan.slice }),
+      new DeviceSampler(device, {
+        config,
+        lora,
+        adapter,
+        weights,
+        rows: plan.samplingRows,
+        slice: plan.slice,
+      }),
     namedAdapter: (lora, adapter) => namedAdapter(config, lora, adapter),
     dispose: async () => {
       for (const tensor of weights.values()) if (tensor.location === 'gpu-buffer') tensor.dispose();
@@ -126,7 +150,11 @@ function loaded(
 /** PEFT's names: base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight. */
 const PEFT_PREFIX = 'base_model.model.';
 
-export function namedAdapter(config: ModelConfig, lora: LoraConfig, adapter: readonly Float32Array[]): NamedTensor[] {
+export function namedAdapter(
+  config: ModelConfig,
+  lora: LoraConfig,
+  adapter: readonly Float32Array[],
+): NamedTensor[] {
   return units(config, { kind: 'lora', lora }).flatMap((unit, l) =>
     unpackUnit(unit, adapter[l] ?? new Float32Array(0)).map(({ name, shape, data }) => ({
       name: PEFT_PREFIX + name,
@@ -137,7 +165,11 @@ export function namedAdapter(config: ModelConfig, lora: LoraConfig, adapter: rea
 }
 
 /** The flat vectors of an adapter read from a PEFT folder. @throws ModelError for a missing or misshapen tensor */
-export function adapterFromNamed(config: ModelConfig, lora: LoraConfig, tensors: readonly NamedTensor[]): Float32Array[] {
+export function adapterFromNamed(
+  config: ModelConfig,
+  lora: LoraConfig,
+  tensors: readonly NamedTensor[],
+): Float32Array[] {
   const byName = new Map(tensors.map((t) => [t.name, t]));
   return units(config, { kind: 'lora', lora }).map((unit) => {
     const flat = new Float32Array(unit.reduce((sum, { shape }) => sum + elements(shape), 0));
@@ -146,7 +178,9 @@ export function adapterFromNamed(config: ModelConfig, lora: LoraConfig, tensors:
       const tensor = byName.get(PEFT_PREFIX + name);
       if (!tensor) throw new ModelError(`the adapter has no tensor "${PEFT_PREFIX + name}"`);
       if (tensor.shape.join() !== shape.join()) {
-        throw new ModelError(`"${tensor.name}" is [${tensor.shape.join(', ')}], but this model and rank need [${shape.join(', ')}]`);
+        throw new ModelError(
+          `"${tensor.name}" is [${tensor.shape.join(', ')}], but this model and rank need [${shape.join(', ')}]`,
+        );
       }
       flat.set(tensor.data, offset);
       offset += tensor.data.length;

@@ -4,7 +4,14 @@ import { Graph } from '../graph/index.ts';
 import { padLength, rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { type LoraConfig, layerName, mergeLora, projections, units, unpackUnit } from '../model/parameters.ts';
+import {
+  type LoraConfig,
+  layerName,
+  mergeLora,
+  projections,
+  units,
+  unpackUnit,
+} from '../model/parameters.ts';
 import { stream } from '../model/random.ts';
 import {
   constantModel,
@@ -105,12 +112,16 @@ export class DeviceSampler implements Sampler {
       throw new Error(`sampling: ${what}`);
     };
     if (!(settings.temperature >= 0)) bad(`temperature ${settings.temperature} is not 0 or more`);
-    if (!(settings.topP > 0 && settings.topP <= 1)) bad(`top-p ${settings.topP} is not above 0 and at most 1`);
-    if (!Number.isInteger(settings.topK) || settings.topK < 0) bad(`top-k ${settings.topK} is not a whole number from 0`);
-    if (!Number.isInteger(settings.maxTokens) || settings.maxTokens < 1) bad(`max tokens ${settings.maxTokens} is not a whole number from 1`);
+    if (!(settings.topP > 0 && settings.topP <= 1))
+      bad(`top-p ${settings.topP} is not above 0 and at most 1`);
+    if (!Number.isInteger(settings.topK) || settings.topK < 0)
+      bad(`top-k ${settings.topK} is not a whole number from 0`);
+    if (!Number.isInteger(settings.maxTokens) || settings.maxTokens < 1)
+      bad(`max tokens ${settings.maxTokens} is not a whole number from 1`);
     requests.forEach(({ promptIds, n }, i) => {
       if (promptIds.length === 0) bad(`prompt ${i} has no tokens`);
-      if (promptIds.length >= contextLength) bad(`prompt ${i} has ${promptIds.length} tokens; the context is ${contextLength}`);
+      if (promptIds.length >= contextLength)
+        bad(`prompt ${i} has ${promptIds.length} tokens; the context is ${contextLength}`);
       if (!Number.isInteger(n) || n < 1) bad(`prompt ${i} asks for ${n} samples`);
     });
   }
@@ -118,16 +129,27 @@ export class DeviceSampler implements Sampler {
   /** Batches of parts with equal row counts and prompts of like length. */
   private plan(requests: readonly SampleRequest[]): Part[][] {
     const { rows } = this.options;
-    const length = (part: Part) => padLength(Math.max(1, (requests[part.request]?.promptIds.length ?? 1) - 1));
+    const length = (part: Part) =>
+      padLength(Math.max(1, (requests[part.request]?.promptIds.length ?? 1) - 1));
     const parts = requests.flatMap(({ n }, request) =>
-      Array.from({ length: Math.ceil(n / rows) }, (_, i) => ({ request, first: i * rows, count: Math.min(rows, n - i * rows) })),
+      Array.from({ length: Math.ceil(n / rows) }, (_, i) => ({
+        request,
+        first: i * rows,
+        count: Math.min(rows, n - i * rows),
+      })),
     );
     parts.sort((a, b) => a.count - b.count || length(a) - length(b) || a.request - b.request);
     const batches: Part[][] = [];
     for (const part of parts) {
       const open = batches.at(-1);
       const [first] = open ?? [];
-      if (open && first && first.count === part.count && (open.length + 1) * part.count <= rows && length(first) === length(part)) {
+      if (
+        open &&
+        first &&
+        first.count === part.count &&
+        (open.length + 1) * part.count <= rows &&
+        length(first) === length(part)
+      ) {
         open.push(part);
       } else batches.push([part]);
     }
@@ -140,7 +162,10 @@ export class DeviceSampler implements Sampler {
     const prompts = parts.map((p) => requests[p.request]?.promptIds ?? []);
     const shape = {
       // Short batches are padded to a power of two, so that the last ones do not each compile a graph.
-      prompts: Math.min(2 ** Math.ceil(Math.log2(parts.length)), Math.max(1, Math.floor(this.options.rows / n))),
+      prompts: Math.min(
+        2 ** Math.ceil(Math.log2(parts.length)),
+        Math.max(1, Math.floor(this.options.rows / n)),
+      ),
       n,
       promptRows: padLength(Math.max(1, ...prompts.map((p) => p.length - 1))),
     };
@@ -164,7 +189,7 @@ export class DeviceSampler implements Sampler {
     signal: AbortSignal | undefined,
     onTokens: ((tokens: number) => void) | undefined,
   ): Promise<void> {
-    const { config, slice } = this.options;
+    const { slice } = this.options;
     const prompts = batch.parts.map((p) => requests[p.request]?.promptIds ?? []);
     const most = Math.max(...batch.limits);
     const context = await this.prefill(batch.shape, prompts, most);
@@ -185,7 +210,12 @@ export class DeviceSampler implements Sampler {
   }
 
   /** Appends drawn tokens to the rows that still want them. tokens, logps: [rounds, B]. */
-  private collect({ rows, limits, shape }: Batch, stopIds: readonly number[], tokens: Int32Array, logps: Float32Array): void {
+  private collect(
+    { rows, limits, shape }: Batch,
+    stopIds: readonly number[],
+    tokens: Int32Array,
+    logps: Float32Array,
+  ): void {
     const B = shape.prompts * shape.n;
     rows.forEach((row, i) => {
       for (let at = i; at < tokens.length; at += B) {
@@ -199,7 +229,11 @@ export class DeviceSampler implements Sampler {
   }
 
   /** Keys and values of the prompts, their mask and the rotary tables. */
-  private async prefill(s: SamplingShape, prompts: readonly (readonly number[])[], most: number): Promise<Tensors> {
+  private async prefill(
+    s: SamplingShape,
+    prompts: readonly (readonly number[])[],
+    most: number,
+  ): Promise<Tensors> {
     const { config, lora, adapter } = this.options;
     const P = s.promptRows;
     const ids = new Int32Array(s.prompts * P);
@@ -215,7 +249,10 @@ export class DeviceSampler implements Sampler {
     const half = config.headDim / 2;
     const table = (length: ArrayLike<number>, shape: (rows: number) => number[]) => {
       const { cos, sin } = rotaryTable(config, length);
-      return { cos: this.device.host(cos, shape(length.length)), sin: this.device.host(sin, shape(length.length)) };
+      return {
+        cos: this.device.host(cos, shape(length.length)),
+        sin: this.device.host(sin, shape(length.length)),
+      };
     };
     const program = await this.program(`prefill ${s.prompts} ${P}`, () => {
       const g = new Graph();
@@ -253,7 +290,13 @@ export class DeviceSampler implements Sampler {
   }
 
   /** Some rounds on the device: the new state, and what was drawn ([t, B], t up to `rounds`). */
-  private async rounds(batch: Batch, settings: SampleSettings, context: Tensors, state: Tensors, rounds: number) {
+  private async rounds(
+    batch: Batch,
+    settings: SampleSettings,
+    context: Tensors,
+    state: Tensors,
+    rounds: number,
+  ) {
     const { config, lora, adapter, slice } = this.options;
     const { shape } = batch;
     const B = shape.prompts * shape.n;
@@ -320,7 +363,8 @@ export class DeviceSampler implements Sampler {
     const programs = [...this.programs.values()];
     this.programs.clear();
     for (const program of programs) await (await program).release();
-    for (const [name, tensor] of Object.entries(this.bound)) if (!this.options.weights.has(name)) disposeAll([tensor]);
+    for (const [name, tensor] of Object.entries(this.bound))
+      if (!this.options.weights.has(name)) disposeAll([tensor]);
   }
 }
 
@@ -355,7 +399,8 @@ function mergedWeights({ config, lora, adapter, weights }: SamplerOptions): Map<
       const b = tensors.get(layerName(l, `${path}.lora_B.weight`));
       const name = layerName(l, `${path}.weight`);
       const weight = result.get(name);
-      if (a && b && weight) result.set(name, mergeLora(weight, a, b, { out, in: inner, rank: lora.rank, scale }));
+      if (a && b && weight)
+        result.set(name, mergeLora(weight, a, b, { out, in: inner, rank: lora.rank, scale }));
     }
   });
   return result;

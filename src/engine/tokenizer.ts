@@ -14,7 +14,9 @@ export async function readJson(source: FileSource, path: string): Promise<unknow
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw new ModelError(`${source.name}: ${path} is not valid JSON (${error instanceof Error ? error.message : error})`);
+    throw new ModelError(
+      `${source.name}: ${path} is not valid JSON (${error instanceof Error ? error.message : error})`,
+    );
   }
 }
 
@@ -38,7 +40,9 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
   try {
     tokenizer = new PreTrainedTokenizer(asRecord(tokenizerJson), asRecord(tokenizerConfig));
   } catch (error) {
-    throw new ModelError(`${source.name}: tokenizer.json can't be used (${error instanceof Error ? error.message : error})`);
+    throw new ModelError(
+      `${source.name}: tokenizer.json can't be used (${error instanceof Error ? error.message : error})`,
+    );
   }
   const template = await source.read('chat_template.jinja');
   if (template && !tokenizer.chat_template) tokenizer.chat_template = new TextDecoder().decode(template);
@@ -51,13 +55,18 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
   const [first] = stopIds;
   const eosId = own ?? first;
   if (eosId === undefined || eosId === null) {
-    throw new ModelError(`${source.name}: no end token: neither tokenizer_config.json nor config.json names one`);
+    throw new ModelError(
+      `${source.name}: no end token: neither tokenizer_config.json nor config.json names one`,
+    );
   }
-  const encode = (text: string, special: boolean): number[] => tokenizer.encode(text, { add_special_tokens: special });
+  const encode = (text: string, special: boolean): number[] =>
+    tokenizer.encode(text, { add_special_tokens: special });
   const inVocabulary = (list: number[]): number[] => {
     const outside = list.find((id) => id < 0 || id >= vocabSize);
     if (outside !== undefined) {
-      throw new ModelError(`${source.name}: the tokenizer gives id ${outside}, but the model has ${vocabSize} tokens`);
+      throw new ModelError(
+        `${source.name}: the tokenizer gives id ${outside}, but the model has ${vocabSize} tokens`,
+      );
     }
     return list;
   };
@@ -86,6 +95,7 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
 }
 
 function asRecord(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('expected a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error('expected a JSON object');
   return { ...value };
 }

@@ -14,8 +14,8 @@ import {
   layoutKey,
   type ParameterShape,
   type TrainingMode,
-  units,
   unitSize,
+  units,
 } from '../model/parameters.ts';
 import {
   embeddingBackwardGraph,
@@ -23,9 +23,9 @@ import {
   frozenHeadGraph,
   frozenInput,
   gradientSum,
+  renameSaved,
   scoringGraph,
   seedGraph,
-  renameSaved,
   segmentGraphs,
   thetaInput,
   trainedHeadGraphs,
@@ -129,7 +129,12 @@ export class DeviceTrainer implements Trainer {
     return result;
   }
 
-  async step(groups: readonly Group[], loss: GroupLoss, learningRate: number, signal?: AbortSignal): Promise<StepResult> {
+  async step(
+    groups: readonly Group[],
+    loss: GroupLoss,
+    learningRate: number,
+    signal?: AbortSignal,
+  ): Promise<StepResult> {
     try {
       const { loss: value, metrics, tokens } = await this.accumulate(groups, loss, signal);
       const gradNorm = await this.update(learningRate);
@@ -143,9 +148,14 @@ export class DeviceTrainer implements Trainer {
   async gradients(groups: readonly Group[], loss: GroupLoss): Promise<GradientResult> {
     const result = await this.accumulate(groups, loss);
     const gradients: Float32Array[] = [];
-    for (const unit of this.units) gradients.push((await this.device.readFloats(unit.sum ?? unit.zero)).slice());
+    for (const unit of this.units)
+      gradients.push((await this.device.readFloats(unit.sum ?? unit.zero)).slice());
     this.dropSums();
-    return { ...result, gradNorm: Math.sqrt(gradients.flatMap((d) => [...d]).reduce((a, x) => a + x * x, 0)), gradients };
+    return {
+      ...result,
+      gradNorm: Math.sqrt(gradients.flatMap((d) => [...d]).reduce((a, x) => a + x * x, 0)),
+      gradients,
+    };
   }
 
   private async accumulate(groups: readonly Group[], loss: GroupLoss, signal?: AbortSignal) {
@@ -168,7 +178,8 @@ export class DeviceTrainer implements Trainer {
           responses.map((r) => r.reduce((a, b) => a + b, 0)),
         );
         value += result.loss;
-        for (const [key, x] of Object.entries(result.metrics)) metrics[key] = (metrics[key] ?? 0) + x / groups.length;
+        for (const [key, x] of Object.entries(result.metrics))
+          metrics[key] = (metrics[key] ?? 0) + x / groups.length;
         responses.forEach((response, r) => {
           const start = responseRow(batch.geometry, slot, r);
           coefficients.fill(result.coefficients[r] ?? 0, start, start + response.length);
@@ -203,7 +214,12 @@ export class DeviceTrainer implements Trainer {
   }
 
   /** Per-token log-probabilities out of the padded rows, into [group][response]. */
-  private split(groups: readonly Group[], batch: MicroBatch, logps: Float32Array, into: Float32Array[][]): void {
+  private split(
+    groups: readonly Group[],
+    batch: MicroBatch,
+    logps: Float32Array,
+    into: Float32Array[][],
+  ): void {
     batch.members.forEach((member, slot) => {
       into[member] = (groups[member]?.responseIds ?? []).map((response, r) => {
         const start = responseRow(batch.geometry, slot, r);
@@ -236,8 +252,12 @@ export class DeviceTrainer implements Trainer {
   private async embed({ batch, ids }: Bound): Promise<Tensor> {
     const { config } = this.options;
     const rows = rowTotal(batch.geometry);
-    const program = await this.device.program(`embed ${this.layout} ${rows}`, () => embeddingGraph(config, rows, this.full));
-    const table: Tensors = this.full ? { theta: this.embeddingUnit.parameters } : { table: this.weight(EMBEDDING) };
+    const program = await this.device.program(`embed ${this.layout} ${rows}`, () =>
+      embeddingGraph(config, rows, this.full),
+    );
+    const table: Tensors = this.full
+      ? { theta: this.embeddingUnit.parameters }
+      : { table: this.weight(EMBEDDING) };
     return pick(await program.run({ ids, ...table }), 'x');
   }
 
@@ -256,7 +276,8 @@ export class DeviceTrainer implements Trainer {
     for (let slot = 0; slot < this.layersFrom(start); slot++) {
       inputs[thetaInput(slot)] = this.at(start + slot).parameters;
       if (mode.kind === 'full') continue;
-      for (const { name } of layerWeights(config)) inputs[frozenInput(slot, name)] = this.weight(layerName(start + slot, name));
+      for (const { name } of layerWeights(config))
+        inputs[frozenInput(slot, name)] = this.weight(layerName(start + slot, name));
     }
     return inputs;
   }
@@ -303,15 +324,24 @@ export class DeviceTrainer implements Trainer {
     return { segments, top: x };
   }
 
-  private async head({ batch, labels }: Bound, x: Tensor, training: boolean): Promise<{ logps: Float32Array; unit: Tensor | null }> {
+  private async head(
+    { batch, labels }: Bound,
+    x: Tensor,
+    training: boolean,
+  ): Promise<{ logps: Float32Array; unit: Tensor | null }> {
     const { config } = this.options;
     const s = batch.geometry;
     let out: Tensors;
     if (this.full) {
-      const program = await this.device.program(`head ${this.layout} ${geometryKey(s)}`, () => trainedHeadGraphs(config, s).forward);
+      const program = await this.device.program(
+        `head ${this.layout} ${geometryKey(s)}`,
+        () => trainedHeadGraphs(config, s).forward,
+      );
       out = await program.run({ x, labels, ...this.headParameters() });
     } else {
-      const program = await this.device.program(`head ${this.layout} ${geometryKey(s)} ${training}`, () => frozenHeadGraph(config, s, training));
+      const program = await this.device.program(`head ${this.layout} ${geometryKey(s)} ${training}`, () =>
+        frozenHeadGraph(config, s, training),
+      );
       const table = this.weight(config.tiedEmbeddings ? EMBEDDING : HEAD);
       out = await program.run({ x, labels, norm: this.weight(FINAL_NORM), table });
     }
@@ -327,7 +357,12 @@ export class DeviceTrainer implements Trainer {
     return config.tiedEmbeddings ? { theta } : { theta, head: this.at(config.layers + 1).parameters };
   }
 
-  private async back(bound: Bound, trace: Trace, coefficients: Float32Array, unit: Tensor | null): Promise<void> {
+  private async back(
+    bound: Bound,
+    trace: Trace,
+    coefficients: Float32Array,
+    unit: Tensor | null,
+  ): Promise<void> {
     const s = bound.batch.geometry;
     let dy = await this.headBack(bound, trace.top, coefficients, unit);
     dispose(trace.top);
@@ -337,16 +372,27 @@ export class DeviceTrainer implements Trainer {
       if (!kept) throw new Error('internal: no trace');
       const sums: Tensors = {};
       const count = this.layersFrom(start);
-      for (let slot = 0; slot < count; slot++) sums[gradientSum(slot)] = this.at(start + slot).sum ?? this.at(start + slot).zero;
-      const out = await backward.run({ x: kept.x, dy, ...bound.positions, ...this.layerInputs(start), ...kept.saved, ...sums });
+      for (let slot = 0; slot < count; slot++)
+        sums[gradientSum(slot)] = this.at(start + slot).sum ?? this.at(start + slot).zero;
+      const out = await backward.run({
+        x: kept.x,
+        dy,
+        ...bound.positions,
+        ...this.layerInputs(start),
+        ...kept.saved,
+        ...sums,
+      });
       for (const tensor of [kept.x, dy, ...Object.values(kept.saved)]) dispose(tensor);
-      for (let slot = 0; slot < count; slot++) this.replaceSum(this.at(start + slot), pick(out, `${gradientSum(slot)}_out`));
+      for (let slot = 0; slot < count; slot++)
+        this.replaceSum(this.at(start + slot), pick(out, `${gradientSum(slot)}_out`));
       if (out.dx) dy = out.dx;
     }
     if (this.full) {
       const { config } = this.options;
       const rows = rowTotal(s);
-      const program = await this.device.program(`unembed ${this.layout} ${rows}`, () => embeddingBackwardGraph(config, rows));
+      const program = await this.device.program(`unembed ${this.layout} ${rows}`, () =>
+        embeddingBackwardGraph(config, rows),
+      );
       const sum = this.embeddingUnit.sum ?? this.embeddingUnit.zero;
       const out = await program.run({ ids: bound.ids, dx: dy, sum });
       this.replaceSum(this.embeddingUnit, pick(out, 'sum_out'));
@@ -354,17 +400,27 @@ export class DeviceTrainer implements Trainer {
     }
   }
 
-  private async headBack({ batch, labels }: Bound, x: Tensor, coefficients: Float32Array, unit: Tensor | null): Promise<Tensor> {
+  private async headBack(
+    { batch, labels }: Bound,
+    x: Tensor,
+    coefficients: Float32Array,
+    unit: Tensor | null,
+  ): Promise<Tensor> {
     const { config } = this.options;
     const s = batch.geometry;
     const rows = responseTotal(s);
     if (unit) {
-      const program = await this.device.program(`seed ${this.layout} ${geometryKey(s)}`, () => seedGraph(config, s));
+      const program = await this.device.program(`seed ${this.layout} ${geometryKey(s)}`, () =>
+        seedGraph(config, s),
+      );
       const out = await program.run({ unit, coefficients: this.device.host(coefficients, [rows, 1]) });
       dispose(unit);
       return pick(out, 'dx');
     }
-    const program = await this.device.program(`headback ${this.layout} ${geometryKey(s)}`, () => trainedHeadGraphs(config, s).backward);
+    const program = await this.device.program(
+      `headback ${this.layout} ${geometryKey(s)}`,
+      () => trainedHeadGraphs(config, s).backward,
+    );
     const embedding = this.embeddingUnit;
     const head = config.tiedEmbeddings ? null : this.at(config.layers + 1);
     const out = await program.run({
@@ -406,12 +462,15 @@ export class DeviceTrainer implements Trainer {
     if (!Number.isFinite(norm)) {
       throw new Error(`the gradient is not a number after ${this.step_} steps: try a lower learning rate`);
     }
-    const scale = optimiser.maxGradNorm > 0 && norm > optimiser.maxGradNorm ? optimiser.maxGradNorm / norm : 1;
+    const scale =
+      optimiser.maxGradNorm > 0 && norm > optimiser.maxGradNorm ? optimiser.maxGradNorm / norm : 1;
     this.step_++;
     const rates = this.device.host(adamWRates(optimiser, learningRate, this.step_, scale), [4]);
     const settings = [optimiser.beta1, optimiser.beta2, optimiser.epsilon].join(' ');
     for (const unit of this.units) {
-      const program = await this.device.program(`adamw ${unit.size} ${settings}`, () => adamWGraph(unit.size, optimiser));
+      const program = await this.device.program(`adamw ${unit.size} ${settings}`, () =>
+        adamWGraph(unit.size, optimiser),
+      );
       const { parameters, m, v, decayed } = unit;
       const out = await program.run({ parameters, m, v, decayed, gradient: unit.sum ?? unit.zero, rates });
       unit.parameters = pick(out, 'parameters_out');
@@ -436,7 +495,9 @@ export class DeviceTrainer implements Trainer {
       for (const key of ['parameters', 'm', 'v'] as const) {
         const data = state[key][i];
         if (data?.length !== unit.size) {
-          throw new Error(`the checkpoint's ${key} vector ${i} has ${data?.length ?? 0} numbers, not ${unit.size}: it belongs to another model or rank`);
+          throw new Error(
+            `the checkpoint's ${key} vector ${i} has ${data?.length ?? 0} numbers, not ${unit.size}: it belongs to another model or rank`,
+          );
         }
         dispose(unit[key]);
         unit[key] = this.device.upload(data.slice(), [unit.size]);
@@ -458,7 +519,8 @@ export class DeviceTrainer implements Trainer {
 
   async dispose(): Promise<void> {
     this.dropSums();
-    for (const { parameters, m, v, zero, decayed } of this.units) for (const t of [parameters, m, v, zero, decayed]) dispose(t);
+    for (const { parameters, m, v, zero, decayed } of this.units)
+      for (const t of [parameters, m, v, zero, decayed]) dispose(t);
     this.units.length = 0;
   }
 }

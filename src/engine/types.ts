@@ -70,7 +70,12 @@ export interface Trainer {
    * One optimiser step over `groups`, in as many micro-batches as memory asks for. The learning rate is
    * this step's (schedules are pure functions in src/model/schedule.ts).
    */
-  step(groups: readonly Group[], loss: GroupLoss, learningRate: number, signal?: AbortSignal): Promise<StepResult>;
+  step(
+    groups: readonly Group[],
+    loss: GroupLoss,
+    learningRate: number,
+    signal?: AbortSignal,
+  ): Promise<StepResult>;
   /** Reads parameters and moments back from the device. */
   state(): Promise<TrainerState>;
   /** Replaces parameters, moments and step count. */

@@ -41,7 +41,10 @@ function lower(node: Node): Lowered {
     case 'Cast':
       return { op: 'Cast', attributes: [{ name: 'to', int: DATA_TYPE[node.attributes.to] }] };
     case 'Gemm':
-      return { op: 'Gemm', attributes: [flag('transA', node.attributes.transA), flag('transB', node.attributes.transB)] };
+      return {
+        op: 'Gemm',
+        attributes: [flag('transA', node.attributes.transA), flag('transB', node.attributes.transB)],
+      };
     case 'Transpose':
       return { op: 'Transpose', attributes: [{ name: 'perm', ints: node.attributes.perm }] };
     case 'Reshape':
@@ -50,7 +53,11 @@ function lower(node: Node): Lowered {
     case 'Concat':
       return { op: 'Concat', attributes: [{ name: 'axis', int: node.attributes.axis }] };
     case 'Split':
-      return { op: 'Split', attributes: [{ name: 'axis', int: node.attributes.axis }], extra: [node.attributes.sizes] };
+      return {
+        op: 'Split',
+        attributes: [{ name: 'axis', int: node.attributes.axis }],
+        extra: [node.attributes.sizes],
+      };
     case 'Slice': {
       const { start, end, axis } = node.attributes;
       return { op: 'Slice', extra: [[start], [typeof end === 'number' ? end : MAX_SLICE], [axis]] };
@@ -58,7 +65,11 @@ function lower(node: Node): Lowered {
     case 'ReduceSum':
     case 'ReduceMax':
     case 'ReduceMin':
-      return { op: node.op, attributes: [flag('keepdims', node.attributes.keepdims)], extra: [node.attributes.axes] };
+      return {
+        op: node.op,
+        attributes: [flag('keepdims', node.attributes.keepdims)],
+        extra: [node.attributes.axes],
+      };
     case 'Softmax':
       return { op: 'Softmax', attributes: [{ name: 'axis', int: -1 }] };
     case 'Gather':
@@ -140,7 +151,12 @@ function resultNames(graph: Graph, nodes: readonly Node[]): { named: Map<Value, 
   return { named, copied };
 }
 
-function writeGraph(w: Writer, graph: Graph, name: string, outer: ReadonlyMap<Value, string> = new Map()): void {
+function writeGraph(
+  w: Writer,
+  graph: Graph,
+  name: string,
+  outer: ReadonlyMap<Value, string> = new Map(),
+): void {
   const nodes = liveNodes(graph);
   const { named, copied } = resultNames(graph, nodes);
   const names = new Map([...outer, ...named]);
@@ -160,7 +176,8 @@ function writeGraph(w: Writer, graph: Graph, name: string, outer: ReadonlyMap<Va
       for (const input of inputs) string(n, 1, input);
       for (const output of node.outputs) string(n, 2, nameOf(output));
       string(n, 4, lowered.op);
-      for (const attribute of lowered.attributes ?? []) message(n, 5, (a) => writeAttribute(a, attribute, names));
+      for (const attribute of lowered.attributes ?? [])
+        message(n, 5, (a) => writeAttribute(a, attribute, names));
     });
   }
   for (const i of copied) {

@@ -54,7 +54,9 @@ function binary<K extends OpName>(left: Derivative, right: Derivative): Gradient
   };
 }
 
-function unary<K extends OpName>(derivative: (g: Graph, dy: Value, x: Value, y: Value) => Value): GradientRule<K> {
+function unary<K extends OpName>(
+  derivative: (g: Graph, dy: Value, x: Value, y: Value) => Value,
+): GradientRule<K> {
   return (g, node, cotangents) => [derivative(g, first(cotangents), first(node.inputs), first(node.outputs))];
 }
 
@@ -162,7 +164,9 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
     return g.split(first(cotangents), axis, sizes);
   },
   Split: (g, node, cotangents) => {
-    const parts = node.outputs.map((y, i) => cotangents[i] ?? g.zeros(staticShape(y.shape, 'Split gradient')));
+    const parts = node.outputs.map(
+      (y, i) => cotangents[i] ?? g.zeros(staticShape(y.shape, 'Split gradient')),
+    );
     return [g.concat(parts, node.attributes.axis)];
   },
   Slice: (g, node, cotangents) => {
@@ -225,7 +229,12 @@ function applyRule<K extends OpName>(
  * @param wrt inputs, constants or any values of `g`
  * @returns one gradient a value of `wrt`, of its shape; zeros where the outputs do not depend on it
  */
-export function backward(g: Graph, outputs: readonly Value[], cotangents: readonly Value[], wrt: readonly Value[]): Value[] {
+export function backward(
+  g: Graph,
+  outputs: readonly Value[],
+  cotangents: readonly Value[],
+  wrt: readonly Value[],
+): Value[] {
   const nodes: Node[] = [...g.nodes];
   const reached = new Set<Value>(wrt);
   for (const node of nodes) {

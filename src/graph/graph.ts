@@ -30,7 +30,9 @@ interface Names {
 const MOST_BUFFERS = 6;
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
 }
 
 export class Graph {
@@ -68,7 +70,13 @@ export class Graph {
       throw new Error(`constant of ${data.length} elements does not make [${shape.join(',')}]`);
     }
     const dtype: DType =
-      data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : data instanceof BigInt64Array ? 'int64' : 'bool';
+      data instanceof Float32Array
+        ? 'float32'
+        : data instanceof Int32Array
+          ? 'int32'
+          : data instanceof BigInt64Array
+            ? 'int64'
+            : 'bool';
     if (name) this.claim(name);
     const value: Value = { name: name ?? this.fresh('c'), dtype, shape, graph: this };
     this.constants.push({ value, data });
@@ -105,7 +113,9 @@ export class Graph {
       if (!this.sees(value)) throw new ShapeError(op, inputs, `${value.name} belongs to another graph`);
     }
     const rule: ShapeRule<K> = SHAPES[op];
-    const outputs = rule(inputs, attributes).map((type: TensorType): Value => ({ ...type, name: this.fresh('v'), graph: this }));
+    const outputs = rule(inputs, attributes).map(
+      (type: TensorType): Value => ({ ...type, name: this.fresh('v'), graph: this }),
+    );
     const node: NodeOf<K> = { op, attributes, inputs, outputs };
     // A NodeOf<K> for one operator is a member of the union Node; TypeScript can't see that for an open K.
     this.nodes.push(node as unknown as Node);
@@ -188,7 +198,8 @@ export class Graph {
     );
     return cuts.flatMap((cut, i) => this.split(cut, axis, parts[i] ?? []));
   };
-  slice = (x: Value, axis: number, start: number, end: number): Value => this.one('Slice', [x], { axis, start, end });
+  slice = (x: Value, axis: number, start: number, end: number): Value =>
+    this.one('Slice', [x], { axis, start, end });
   /** Everything of an axis from `start` on, its length being `length` (which may be a run-time size). */
   sliceFrom = (x: Value, axis: number, start: number, length: Dim): Value =>
     this.one('Slice', [x], { axis, start, end: typeof length === 'number' ? start + length : length });

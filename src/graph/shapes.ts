@@ -17,7 +17,8 @@ export type ShapeRule<K extends OpName> = (
 /** A shape of plain numbers, for rules that need to count. */
 export function staticShape(shape: Shape, what: string): number[] {
   return shape.map((d) => {
-    if (typeof d !== 'number') throw new Error(`${what} needs sizes known beforehand, not [${shape.join(',')}]`);
+    if (typeof d !== 'number')
+      throw new Error(`${what} needs sizes known beforehand, not [${shape.join(',')}]`);
     return d;
   });
 }
@@ -71,7 +72,11 @@ function checkAxis(op: OpName, inputs: readonly TensorType[], axis: number, rank
   }
 }
 
-function reduce(op: OpName, inputs: readonly TensorType[], { axes, keepdims }: OpAttributes['ReduceSum']): TensorType[] {
+function reduce(
+  op: OpName,
+  inputs: readonly TensorType[],
+  { axes, keepdims }: OpAttributes['ReduceSum'],
+): TensorType[] {
   const [x] = arity(op, inputs, 1);
   for (const axis of axes) checkAxis(op, inputs, axis, x.shape.length);
   const shape = keepdims
@@ -117,7 +122,8 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
   },
   MatMul: (inputs) => {
     const [a, b] = arity('MatMul', inputs, 2);
-    if (a.shape.length < 2 || b.shape.length < 2) throw new ShapeError('MatMul', inputs, 'needs two dimensions or more');
+    if (a.shape.length < 2 || b.shape.length < 2)
+      throw new ShapeError('MatMul', inputs, 'needs two dimensions or more');
     const inner = a.shape[a.shape.length - 1];
     if (inner !== b.shape[b.shape.length - 2]) throw new ShapeError('MatMul', inputs, 'inner sizes differ');
     const outer = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
@@ -126,7 +132,8 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
   },
   Gemm: (inputs, { transA, transB }) => {
     const [a, b] = arity('Gemm', inputs, 2);
-    if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('Gemm', inputs, 'needs two matrices');
+    if (a.shape.length !== 2 || b.shape.length !== 2)
+      throw new ShapeError('Gemm', inputs, 'needs two matrices');
     const [m, k] = transA ? a.shape.toReversed() : a.shape;
     const [k2, n] = transB ? b.shape.toReversed() : b.shape;
     if (k !== k2 || m === undefined || n === undefined) {
@@ -137,7 +144,11 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
   Transpose: (inputs, { perm }) => {
     const [x] = arity('Transpose', inputs, 1);
     const shape = perm.flatMap((p) => x.shape.slice(p, p + 1));
-    if (perm.length !== x.shape.length || new Set(perm).size !== perm.length || shape.length !== perm.length) {
+    if (
+      perm.length !== x.shape.length ||
+      new Set(perm).size !== perm.length ||
+      shape.length !== perm.length
+    ) {
       throw new ShapeError('Transpose', inputs, `[${perm.join(',')}] is not a permutation of its dimensions`);
     }
     return [{ dtype: x.dtype, shape }];
@@ -167,8 +178,10 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     if (!first) throw new ShapeError('Concat', inputs, 'needs an input');
     checkAxis('Concat', inputs, axis, first.shape.length);
     for (const x of inputs) {
-      const same = x.shape.length === first.shape.length && x.shape.every((d, i) => i === axis || d === first.shape[i]);
-      if (!same || x.dtype !== first.dtype) throw new ShapeError('Concat', inputs, `differ beside axis ${axis}`);
+      const same =
+        x.shape.length === first.shape.length && x.shape.every((d, i) => i === axis || d === first.shape[i]);
+      if (!same || x.dtype !== first.dtype)
+        throw new ShapeError('Concat', inputs, `differ beside axis ${axis}`);
     }
     const dims = inputs.map((x) => x.shape[axis] ?? 0);
     const total = dims.every((d) => typeof d === 'number') ? dims.reduce((a, b) => a + b, 0) : dims.join('+');
@@ -198,13 +211,16 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
   Softmax: (x) => unary('Softmax', x),
   Gather: (inputs) => {
     const [data, indices] = arity('Gather', inputs, 2);
-    if (indices.dtype !== 'int32' && indices.dtype !== 'int64') throw new ShapeError('Gather', inputs, 'indices must be whole numbers');
+    if (indices.dtype !== 'int32' && indices.dtype !== 'int64')
+      throw new ShapeError('Gather', inputs, 'indices must be whole numbers');
     return [{ dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] }];
   },
   GatherElements: (inputs) => {
     const [data, indices] = arity('GatherElements', inputs, 2);
     const last = data.shape.length - 1;
-    const fits = indices.shape.length === last + 1 && indices.shape.every((d, i) => (i === last ? d === 1 : d === data.shape[i]));
+    const fits =
+      indices.shape.length === last + 1 &&
+      indices.shape.every((d, i) => (i === last ? d === 1 : d === data.shape[i]));
     if (!fits) throw new ShapeError('GatherElements', inputs, 'indices must name one element of each row');
     return [{ dtype: data.dtype, shape: indices.shape }];
   },

@@ -1,6 +1,6 @@
 /** From groups of token ids to padded micro-batches: which groups go together, and the tensors they become. */
 import { type Geometry, MASKED, responseTotal, rowTotal } from './block.ts';
-import { ModelError, type ModelConfig } from './config.ts';
+import { type ModelConfig, ModelError } from './config.ts';
 
 export interface GroupIds {
   readonly promptIds: readonly number[];
@@ -14,7 +14,7 @@ export interface MicroBatch {
 }
 
 /** Lengths are padded up to one of these, so that few shapes are ever compiled. */
-const LADDER = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192];
+const LADDER = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192];
 
 export function padLength(length: number): number {
   return LADDER.find((step) => step >= length) ?? Math.ceil(length / 4096) * 4096;
@@ -27,7 +27,11 @@ const longest = (group: GroupIds): number => Math.max(...group.responseIds.map((
  *
  * @throws ModelError for an empty prompt or response, or one beyond the context, naming the group
  */
-export function planMicroBatches(groups: readonly GroupIds[], contextLength: number, maxRows: number): MicroBatch[] {
+export function planMicroBatches(
+  groups: readonly GroupIds[],
+  contextLength: number,
+  maxRows: number,
+): MicroBatch[] {
   const shapes = groups.map((group, index) => {
     check(group, index, contextLength);
     return {
@@ -38,7 +42,11 @@ export function planMicroBatches(groups: readonly GroupIds[], contextLength: num
     };
   });
   shapes.sort(
-    (a, b) => a.responses - b.responses || a.responseRows - b.responseRows || a.promptRows - b.promptRows || a.index - b.index,
+    (a, b) =>
+      a.responses - b.responses ||
+      a.responseRows - b.responseRows ||
+      a.promptRows - b.promptRows ||
+      a.index - b.index,
   );
   const batches: MicroBatch[] = [];
   let open: typeof shapes = [];
@@ -66,9 +74,10 @@ export function planMicroBatches(groups: readonly GroupIds[], contextLength: num
   for (const shape of shapes) {
     const [first] = open;
     const grown = [...open, shape];
-    // Another response length starts a new batch only where padding would waste more than a quarter.
+    // Other lengths start a new batch only where padding would waste more than a third: every new shape costs a
+    // compilation.
     const useful = grown.reduce((sum, m) => sum + m.promptRows + m.responses * m.responseRows, 0);
-    const wasteful = rowsOf(grown) > 1.25 * useful && open.length >= 4;
+    const wasteful = rowsOf(grown) > 1.5 * useful && open.length >= 4;
     if (first && (first.responses !== shape.responses || rowsOf(grown) > maxRows || wasteful)) close();
     open.push(shape);
   }
@@ -86,7 +95,8 @@ function padCount(n: number): number {
 function check(group: GroupIds, index: number, contextLength: number): void {
   if (group.promptIds.length === 0) throw new ModelError(`group ${index}: the prompt has no tokens`);
   if (group.responseIds.length === 0) throw new ModelError(`group ${index}: there is no response`);
-  if (group.responseIds.some((r) => r.length === 0)) throw new ModelError(`group ${index}: a response has no tokens`);
+  if (group.responseIds.some((r) => r.length === 0))
+    throw new ModelError(`group ${index}: a response has no tokens`);
   const length = group.promptIds.length + longest(group);
   if (length > contextLength) {
     throw new ModelError(`group ${index}: ${length} tokens, but the model's context is ${contextLength}`);
@@ -106,7 +116,10 @@ export interface BatchTensors {
 }
 
 /** Angles of rotary positions: position x theta^(-2 i / headDim) for i < headDim / 2. */
-export function rotaryTable(c: ModelConfig, positions: ArrayLike<number>): { cos: Float32Array; sin: Float32Array } {
+export function rotaryTable(
+  c: ModelConfig,
+  positions: ArrayLike<number>,
+): { cos: Float32Array; sin: Float32Array } {
   const half = c.headDim / 2;
   const cos = new Float32Array(positions.length * half);
   const sin = new Float32Array(positions.length * half);
@@ -126,7 +139,11 @@ export function responseRow(s: Geometry, group: number, r: number): number {
 }
 
 /** The host tensors of one micro-batch; see block.ts for the order of rows. */
-export function batchTensors(c: ModelConfig, groups: readonly GroupIds[], { geometry: s, members }: MicroBatch): BatchTensors {
+export function batchTensors(
+  c: ModelConfig,
+  groups: readonly GroupIds[],
+  { geometry: s, members }: MicroBatch,
+): BatchTensors {
   const prompts = s.groups * s.promptRows;
   const ids = new Int32Array(rowTotal(s));
   const positions = new Int32Array(rowTotal(s));
@@ -157,7 +174,8 @@ export function batchTensors(c: ModelConfig, groups: readonly GroupIds[], { geom
   });
   // Slots without a group see at least themselves, so that they stay numbers.
   for (let slot = members.length; slot < s.groups; slot++) {
-    for (let row = 0; row < s.responseRows; row++) mask[(slot * s.responseRows + row) * keys + s.promptRows + row] = 0;
+    for (let row = 0; row < s.responseRows; row++)
+      mask[(slot * s.responseRows + row) * keys + s.promptRows + row] = 0;
   }
   return { ids, ...rotaryTable(c, positions), mask, labels };
 }

@@ -21,7 +21,8 @@ export interface Geometry {
 export const promptTotal = (s: Geometry): number => s.groups * s.promptRows;
 export const responseTotal = (s: Geometry): number => s.groups * s.responses * s.responseRows;
 export const rowTotal = (s: Geometry): number => promptTotal(s) + responseTotal(s);
-export const geometryKey = (s: Geometry): string => `g${s.groups}p${s.promptRows}r${s.responses}l${s.responseRows}`;
+export const geometryKey = (s: Geometry): string =>
+  `g${s.groups}p${s.promptRows}r${s.responses}l${s.responseRows}`;
 
 /** Added to the scores of what a token must not see; finite, so that a fully masked row stays a number. */
 export const MASKED = -1e9;
@@ -132,19 +133,37 @@ export function headLayout(g: Graph, c: ModelConfig) {
      * product, so that keys are not repeated and their gradients come out summed.
      */
     fold: (x: Value, n: number, length: number) =>
-      g.reshape(g.transpose(g.reshape(x, [n, length, KV, rep, D]), [0, 2, 3, 1, 4]), [n, KV, rep * length, D]),
+      g.reshape(g.transpose(g.reshape(x, [n, length, KV, rep, D]), [0, 2, 3, 1, 4]), [
+        n,
+        KV,
+        rep * length,
+        D,
+      ]),
     /** The opposite, with heads joined: [n x length, heads x D]. */
     unfold: (x: Value, n: number, length: number) =>
-      g.reshape(g.transpose(g.reshape(x, [n, KV, rep, length, D]), [0, 3, 1, 2, 4]), [n * length, c.heads * D]),
+      g.reshape(g.transpose(g.reshape(x, [n, KV, rep, length, D]), [0, 3, 1, 2, 4]), [
+        n * length,
+        c.heads * D,
+      ]),
     /** Keys, transposed for the product: [n, KV, D, length]. */
-    keys: (x: Value, n: number, length: number) => g.transpose(g.reshape(x, [n, length, KV, D]), [0, 2, 3, 1]),
+    keys: (x: Value, n: number, length: number) =>
+      g.transpose(g.reshape(x, [n, length, KV, D]), [0, 2, 3, 1]),
     /** Values: [n, KV, length, D]. */
-    values: (x: Value, n: number, length: number) => g.transpose(g.reshape(x, [n, length, KV, D]), [0, 2, 1, 3]),
+    values: (x: Value, n: number, length: number) =>
+      g.transpose(g.reshape(x, [n, length, KV, D]), [0, 2, 1, 3]),
   };
 }
 
 /** Causal attention of G prompts of P rows among themselves; q scaled. -> [G x P, heads x D] */
-export function promptAttention(g: Graph, c: ModelConfig, G: number, P: number, q: Value, keys: Value, values: Value): Value {
+export function promptAttention(
+  g: Graph,
+  c: ModelConfig,
+  G: number,
+  P: number,
+  q: Value,
+  keys: Value,
+  values: Value,
+): Value {
   const rep = c.heads / c.kvHeads;
   const layout = headLayout(g, c);
   const scores = g.matmul(layout.fold(q, G, P), keys);
@@ -192,7 +211,14 @@ function groupAttention(
 }
 
 /** One decoder layer over a micro-batch: x [rows, hidden] -> [rows, hidden]. */
-export function block(g: Graph, c: ModelConfig, s: Geometry, x: Value, positions: Positions, weights: BlockWeights): Value {
+export function block(
+  g: Graph,
+  c: ModelConfig,
+  s: Geometry,
+  x: Value,
+  positions: Positions,
+  weights: BlockWeights,
+): Value {
   const normed = rmsNorm(g, x, weights.weight('input_layernorm.weight'), c.rmsNormEps);
   const qkv = queriesKeysValues(g, c, normed, positions.cos, positions.sin, weights);
   const attended = groupAttention(g, c, s, qkv, positions.mask);

@@ -69,12 +69,15 @@ export function parseModelConfig(value: unknown): ModelConfig {
   const refuse = (field: string, why: string): never => {
     throw new ModelError(`config.json: ${field}: ${why}`);
   };
-  if (heads % kvHeads !== 0) refuse('num_key_value_heads', `${kvHeads} does not divide num_attention_heads ${heads}`);
+  if (heads % kvHeads !== 0)
+    refuse('num_key_value_heads', `${kvHeads} does not divide num_attention_heads ${heads}`);
   if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
     refuse('head_dim', `${headDim} is not an even whole number, as rotary positions need`);
   }
-  if (c.hidden_act && c.hidden_act !== 'silu') refuse('hidden_act', `"${c.hidden_act}" is not supported, only "silu"`);
-  if (c.rope_scaling !== null && c.rope_scaling !== undefined) refuse('rope_scaling', 'scaled rotary positions are not supported');
+  if (c.hidden_act && c.hidden_act !== 'silu')
+    refuse('hidden_act', `"${c.hidden_act}" is not supported, only "silu"`);
+  if (c.rope_scaling !== null && c.rope_scaling !== undefined)
+    refuse('rope_scaling', 'scaled rotary positions are not supported');
   if (c.attention_bias) refuse('attention_bias', 'biases are not supported');
   if (c.mlp_bias) refuse('mlp_bias', 'biases are not supported');
   return {

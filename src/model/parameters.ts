@@ -5,7 +5,7 @@
  * embedding with the final norm, or an untied head. Optimiser state and gradients are then one vector a unit
  * too, and every layer shares the same compiled programs.
  */
-import { ModelError, type ModelConfig } from './config.ts';
+import { type ModelConfig, ModelError } from './config.ts';
 
 export interface ParameterShape {
   readonly name: string;
@@ -82,9 +82,11 @@ export function loraTensors(c: ModelConfig, lora: LoraConfig): ParameterShape[] 
 
 /** @throws ModelError for a rank or target that makes no adapter */
 export function checkLora(lora: LoraConfig): void {
-  if (!Number.isInteger(lora.rank) || lora.rank < 1) throw new ModelError(`lora.rank ${lora.rank}: a whole number from 1`);
+  if (!Number.isInteger(lora.rank) || lora.rank < 1)
+    throw new ModelError(`lora.rank ${lora.rank}: a whole number from 1`);
   const unknown = lora.targets.find((t) => !TARGETS.some((known) => known === t));
-  if (unknown !== undefined) throw new ModelError(`lora.targets: ${unknown} is not one of ${TARGETS.join(', ')}`);
+  if (unknown !== undefined)
+    throw new ModelError(`lora.targets: ${unknown} is not one of ${TARGETS.join(', ')}`);
   if (lora.targets.length === 0) throw new ModelError('lora.targets: name at least one projection');
 }
 
@@ -103,7 +105,11 @@ export function units(c: ModelConfig, mode: TrainingMode): ParameterShape[][] {
     { name: EMBEDDING, shape: [c.vocabSize, c.hiddenSize] },
     { name: FINAL_NORM, shape: [c.hiddenSize] },
   ];
-  return [...layers, embedding, ...(c.tiedEmbeddings ? [] : [[{ name: HEAD, shape: [c.vocabSize, c.hiddenSize] }]])];
+  return [
+    ...layers,
+    embedding,
+    ...(c.tiedEmbeddings ? [] : [[{ name: HEAD, shape: [c.vocabSize, c.hiddenSize] }]]),
+  ];
 }
 
 export const unitSize = (unit: readonly ParameterShape[]): number =>
@@ -115,8 +121,12 @@ export function layoutKey(c: ModelConfig, mode: TrainingMode): string {
 }
 
 /** A unit's flat vector as named tensors; the data are views into it. */
-export function unpackUnit(unit: readonly ParameterShape[], flat: Float32Array): (ParameterShape & { data: Float32Array })[] {
-  if (flat.length !== unitSize(unit)) throw new ModelError(`a vector of ${flat.length} numbers does not hold ${unitSize(unit)} parameters`);
+export function unpackUnit(
+  unit: readonly ParameterShape[],
+  flat: Float32Array,
+): (ParameterShape & { data: Float32Array })[] {
+  if (flat.length !== unitSize(unit))
+    throw new ModelError(`a vector of ${flat.length} numbers does not hold ${unitSize(unit)} parameters`);
   let offset = 0;
   return unit.map(({ name, shape }) => {
     const data = flat.subarray(offset, offset + elements(shape));
@@ -126,12 +136,16 @@ export function unpackUnit(unit: readonly ParameterShape[], flat: Float32Array):
 }
 
 /** The opposite of `unpackUnit`. */
-export function packUnit(unit: readonly ParameterShape[], tensor: (name: string) => Float32Array): Float32Array {
+export function packUnit(
+  unit: readonly ParameterShape[],
+  tensor: (name: string) => Float32Array,
+): Float32Array {
   const flat = new Float32Array(unitSize(unit));
   let offset = 0;
   for (const { name, shape } of unit) {
     const data = tensor(name);
-    if (data.length !== elements(shape)) throw new ModelError(`${name}: ${data.length} numbers where [${shape.join(', ')}] was expected`);
+    if (data.length !== elements(shape))
+      throw new ModelError(`${name}: ${data.length} numbers where [${shape.join(', ')}] was expected`);
     flat.set(data, offset);
     offset += data.length;
   }
@@ -166,7 +180,8 @@ export function mergeLora(
     for (let r = 0; r < rank; r++) {
       const factor = scale * (b[o * rank + r] ?? 0);
       if (factor === 0) continue;
-      for (let i = 0; i < inner; i++) merged[o * inner + i] = (merged[o * inner + i] ?? 0) + factor * (a[r * inner + i] ?? 0);
+      for (let i = 0; i < inner; i++)
+        merged[o * inner + i] = (merged[o * inner + i] ?? 0) + factor * (a[r * inner + i] ?? 0);
     }
   }
   return merged;

@@ -5,7 +5,16 @@
  * prompt's keys and values are kept once a prompt and met by all its n rows in one product.
  */
 import { Graph, type Value } from '../graph/index.ts';
-import { type BlockWeights, blockWeights, headLayout, mlp, project, promptAttention, queriesKeysValues, rmsNorm } from './block.ts';
+import {
+  type BlockWeights,
+  blockWeights,
+  headLayout,
+  mlp,
+  project,
+  promptAttention,
+  queriesKeysValues,
+  rmsNorm,
+} from './block.ts';
 import type { ModelConfig } from './config.ts';
 import {
   EMBEDDING,
@@ -192,7 +201,13 @@ const HALVINGS = 30;
  *
  * logits [B, V], u [B] -> ids [B] int32 and their log-probabilities [B] under the plain softmax
  */
-export function drawToken(g: Graph, c: ModelConfig, logits: Value, u: Value, rule: SamplingRule): { ids: Value; logps: Value } {
+export function drawToken(
+  g: Graph,
+  c: ModelConfig,
+  logits: Value,
+  u: Value,
+  rule: SamplingRule,
+): { ids: Value; logps: Value } {
   const B = Number(logits.shape[0]);
   const V = c.vocabSize;
   const max = g.reduceMax(logits, [1]);
@@ -329,14 +344,25 @@ const flatState = (s: DecodeState): Value[] => [s.ids, s.positions, s.finished, 
 /** Names of the state, in the order of `flatState`; results carry `_out`. */
 export function stateNames(c: ModelConfig): string[] {
   const range = [...Array(c.layers).keys()];
-  return ['ids', 'positions', 'finished', ...range.map((l) => `own_key${l}`), ...range.map((l) => `own_value${l}`)];
+  return [
+    'ids',
+    'positions',
+    'finished',
+    ...range.map((l) => `own_key${l}`),
+    ...range.map((l) => `own_value${l}`),
+  ];
 }
 
 /**
  * One round as a graph of its own, for backends where a loop would leave the device: u [B]. What was drawn is
  * appended to `tokens` and `logps` [t, B], so that it is read back only now and then.
  */
-export function stepGraph(c: ModelConfig, s: SamplingShape, rule: SamplingRule, model: (g: Graph) => ModelValues): Graph {
+export function stepGraph(
+  c: ModelConfig,
+  s: SamplingShape,
+  rule: SamplingRule,
+  model: (g: Graph) => ModelValues,
+): Graph {
   const g = new Graph();
   const B = s.prompts * s.n;
   const values = model(g);
@@ -406,7 +432,11 @@ export function inputModel(g: Graph, c: ModelConfig, lora: LoraConfig | null): M
       .map(({ name, shape }) => [name, g.input(name, 'float32', shape)] as const),
   );
   const layers = Array.from({ length: c.layers }, (_, l) => {
-    const tensors = new Map(layerWeights(c).map(({ name, shape }) => [name, g.input(layerName(l, name), 'float32', shape)] as const));
+    const tensors = new Map(
+      layerWeights(c).map(
+        ({ name, shape }) => [name, g.input(layerName(l, name), 'float32', shape)] as const,
+      ),
+    );
     if (lora) {
       const shapes = loraTensors(c, lora);
       const parts = unflatten(g, g.input(thetaInput(l), 'float32', [unitSize(shapes)]), shapes);
@@ -423,7 +453,10 @@ export function constantModel(g: Graph, c: ModelConfig, weight: (name: string) =
     modelWeights(c).map(({ name, shape }) => [name, g.constant(weight(name), shape, name)] as const),
   );
   const layers = Array.from({ length: c.layers }, (_, l) =>
-    blockWeights(new Map(layerWeights(c).map(({ name }) => [name, find(constants, layerName(l, name))])), null),
+    blockWeights(
+      new Map(layerWeights(c).map(({ name }) => [name, find(constants, layerName(l, name))])),
+      null,
+    ),
   );
   return modelValues(c, constants, layers);
 }
@@ -434,7 +467,11 @@ function find(values: ReadonlyMap<string, Value>, name: string): Value {
   return value;
 }
 
-function modelValues(c: ModelConfig, tables: ReadonlyMap<string, Value>, layers: readonly BlockWeights[]): ModelValues {
+function modelValues(
+  c: ModelConfig,
+  tables: ReadonlyMap<string, Value>,
+  layers: readonly BlockWeights[],
+): ModelValues {
   return {
     layer: (index) => {
       const layer = layers[index];

@@ -1,9 +1,28 @@
 /** The graphs a training step is made of: embedding, segments of layers, head, and the bridge between them. */
 import { backward, Graph, savedValues, type Value } from '../graph/index.ts';
 import { liveValues } from '../graph/live.ts';
-import { type BlockWeights, block, blockWeights, type Geometry, promptTotal, responseTotal, rmsNorm, rowTotal } from './block.ts';
+import {
+  type BlockWeights,
+  block,
+  blockWeights,
+  type Geometry,
+  promptTotal,
+  responseTotal,
+  rmsNorm,
+  rowTotal,
+} from './block.ts';
 import type { ModelConfig } from './config.ts';
-import { EMBEDDING, elements, FINAL_NORM, HEAD, layerWeights, type ParameterShape, type TrainingMode, trainableLayer, unitSize } from './parameters.ts';
+import {
+  EMBEDDING,
+  elements,
+  FINAL_NORM,
+  HEAD,
+  layerWeights,
+  type ParameterShape,
+  type TrainingMode,
+  trainableLayer,
+  unitSize,
+} from './parameters.ts';
 
 /** Names of a segment's per-layer inputs: frozen weights, the trainable vector, the gradient sum. */
 export const frozenInput = (slot: number, name: string): string => `w${slot}.${name}`;
@@ -26,12 +45,18 @@ export function unflatten(g: Graph, flat: Value, tensors: readonly ParameterShap
   );
 }
 
-function layerInputs(g: Graph, c: ModelConfig, mode: TrainingMode, slot: number): { weights: BlockWeights; theta: Value } {
+function layerInputs(
+  g: Graph,
+  c: ModelConfig,
+  mode: TrainingMode,
+  slot: number,
+): { weights: BlockWeights; theta: Value } {
   const trainable = trainableLayer(c, mode);
   const theta = g.input(thetaInput(slot), 'float32', [unitSize(trainable)]);
   const tensors = unflatten(g, theta, trainable);
   if (mode.kind === 'lora') {
-    for (const { name, shape } of layerWeights(c)) tensors.set(name, g.input(frozenInput(slot, name), 'float32', shape));
+    for (const { name, shape } of layerWeights(c))
+      tensors.set(name, g.input(frozenInput(slot, name), 'float32', shape));
   }
   const weights = blockWeights(tensors, mode.kind === 'lora' ? mode.lora : null);
   return { weights, theta };
@@ -210,7 +235,9 @@ export function trainedHeadGraphs(c: ModelConfig, s: Geometry): { forward: Graph
   const head = c.tiedEmbeddings ? null : g.input('head', 'float32', [c.vocabSize * c.hiddenSize]);
   const tensors = unflatten(g, theta, embeddingUnit(c));
   const norm = tensors.get(FINAL_NORM);
-  const table = head ? unflatten(g, head, [{ name: HEAD, shape: [c.vocabSize, c.hiddenSize] }]).get(HEAD) : tensors.get(EMBEDDING);
+  const table = head
+    ? unflatten(g, head, [{ name: HEAD, shape: [c.vocabSize, c.hiddenSize] }]).get(HEAD)
+    : tensors.get(EMBEDDING);
   if (!norm || !table) throw new Error('internal: no head');
   const logps = xChunks.map((chunk, i) => {
     const labels = labelChunks[i];

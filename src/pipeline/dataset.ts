@@ -95,12 +95,14 @@ function readLine(text: string): DataRow | string {
 
 /** A row from any value, e.g. a record of a CSV file; a text is the reason why it is refused. */
 export function readRow(value: unknown): DataRow | string {
-  if (!isRecord(value)) return `expected an object with prompt and target, found ${shorten(JSON.stringify(value))}`;
+  if (!isRecord(value))
+    return `expected an object with prompt and target, found ${shorten(JSON.stringify(value))}`;
   const prompt = readText(value, PROMPT_KEYS);
   if ('reason' in prompt) return prompt.reason;
   const target = readText(value, TARGET_KEYS);
   if ('reason' in target) return target.reason;
-  if (value.grader === undefined || value.grader === null) return { prompt: prompt.text, target: target.text };
+  if (value.grader === undefined || value.grader === null)
+    return { prompt: prompt.text, target: target.text };
   let grader: Grader;
   try {
     grader = parseGrader(value.grader);
@@ -117,7 +119,8 @@ function readText(
   const key = keys.find((name) => row[name] !== undefined && row[name] !== null);
   if (key === undefined) return { reason: `no ${keys[0]} (also accepted: ${keys.slice(1).join(', ')})` };
   const text = row[key];
-  if (typeof text !== 'string') return { reason: `${key}: expected text, found ${shorten(JSON.stringify(text))}` };
+  if (typeof text !== 'string')
+    return { reason: `${key}: expected text, found ${shorten(JSON.stringify(text))}` };
   if (text.trim() === '') return { reason: `${key}: the text is empty` };
   return { text };
 }

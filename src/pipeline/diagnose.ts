@@ -22,7 +22,9 @@ export function diagnose(report: Omit<Report, 'warnings'>, n: number): string[] 
   const dropped = figure(filter, 'dropped') ?? 0;
   const prompts = figure(filter, 'prompts') ?? 0;
   if (dropped > 0.1 * (dropped + prompts)) {
-    warnings.push(`${dropped} of ${dropped + prompts} prompts were dropped: too few distinct answers were left for the negatives asked for.`);
+    warnings.push(
+      `${dropped} of ${dropped + prompts} prompts were dropped: too few distinct answers were left for the negatives asked for.`,
+    );
   }
   const before = figure(dpo, 'chosenLogpBefore');
   const after = figure(dpo, 'chosenLogp');
@@ -36,8 +38,14 @@ export function diagnose(report: Omit<Report, 'warnings'>, n: number): string[] 
     if (sft.accuracy !== undefined && selfContrast.accuracy !== undefined) {
       const error = Math.hypot(sft.accuracyError ?? 0, selfContrast.accuracyError ?? 0);
       const gain = selfContrast.accuracy - sft.accuracy;
-      if (gain < -error) warnings.push('On held-out prompts Self-Contrast is less accurate than SFT. Try a lower dpo.learningRate or fewer steps.');
-      else if (gain < error) warnings.push('On held-out prompts the difference between Self-Contrast and SFT is within the noise.');
+      if (gain < -error)
+        warnings.push(
+          'On held-out prompts Self-Contrast is less accurate than SFT. Try a lower dpo.learningRate or fewer steps.',
+        );
+      else if (gain < error)
+        warnings.push(
+          'On held-out prompts the difference between Self-Contrast and SFT is within the noise.',
+        );
     }
     if (selfContrast.meanTokens < 0.6 * sft.meanTokens || selfContrast.meanTokens > 1.6 * sft.meanTokens) {
       warnings.push(

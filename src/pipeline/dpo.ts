@@ -16,7 +16,12 @@ export interface PreferenceGroup {
 const SLICE = 64;
 
 /** Log-probability of every used target under the SFT policy; computed once and stored. */
-async function targetReferences(context: Context, trainer: Trainer, data: PreparedData, used: readonly number[]): Promise<Map<number, number>> {
+async function targetReferences(
+  context: Context,
+  trainer: Trainer,
+  data: PreparedData,
+  used: readonly number[],
+): Promise<Map<number, number>> {
   const { store, signal } = context;
   const stored = await store.references();
   const known = new Map(stored.map(({ index, logp }) => [index, logp] as const));
@@ -82,7 +87,12 @@ export async function runDpo(
     const lossOf = (members: readonly PreferenceGroup[]) => (i: number, logps: readonly number[]) => {
       const member = members[i];
       const chosenTokens = member?.group.responseIds[0]?.length ?? 1;
-      return dpoLoss(logps, member?.references ?? [], chosenTokens, { kind, beta, ftx, groups: members.length });
+      return dpoLoss(logps, member?.references ?? [], chosenTokens, {
+        kind,
+        beta,
+        ftx,
+        groups: members.length,
+      });
     };
     const { steps, tokens, metrics } = await train(context, trainer, {
       stage: 'dpo',
@@ -102,7 +112,12 @@ export async function runDpo(
 }
 
 /** Reward margin and accuracy of the adapter as it is, over all pairs: reward = beta (logp - ref). */
-async function rewards(trainer: Trainer, groups: readonly PreferenceGroup[], beta: number, signal: AbortSignal) {
+async function rewards(
+  trainer: Trainer,
+  groups: readonly PreferenceGroup[],
+  beta: number,
+  signal: AbortSignal,
+) {
   let pairs = 0;
   let right = 0;
   let margin = 0;
@@ -114,7 +129,9 @@ async function rewards(trainer: Trainer, groups: readonly PreferenceGroup[], bet
       signal,
     );
     slice.forEach(({ references }, i) => {
-      const [chosen = 0, ...rejected] = (logps[i] ?? []).map((x, j) => beta * (sum(x) - (references[j] ?? 0)));
+      const [chosen = 0, ...rejected] = (logps[i] ?? []).map(
+        (x, j) => beta * (sum(x) - (references[j] ?? 0)),
+      );
       chosenLogp += sum(logps[i]?.[0] ?? []);
       for (const reward of rejected) {
         pairs++;

@@ -2,8 +2,8 @@
 import type { AdapterWeights, Sample } from '../engine/types.ts';
 import { seedOf } from '../model/random.ts';
 import { type Context, optimiserOf, ProgressMeter } from './context.ts';
-import { cosine, embedDistinct } from './negatives.ts';
 import { grade } from './grade.ts';
+import { cosine, embedDistinct } from './negatives.ts';
 import type { Arm, HeldOutAnswer, HeldOutScore, PreparedData, Report, TokenizedRow } from './types.ts';
 
 export const ARMS: readonly Arm[] = ['base', 'sft', 'selfContrast'];
@@ -32,15 +32,20 @@ export async function runEvaluate(
   const meter = new ProgressMeter(context, 'evaluate', 'answers', perArm * ARMS.length);
   const results: Partial<Record<Arm, ArmResult>> = {};
   for (const [i, arm] of ARMS.entries()) {
-    results[arm] = await evaluateArm(context, heldOut, adapters[arm], (done) => meter.update(i * perArm + done));
+    results[arm] = await evaluateArm(context, heldOut, adapters[arm], (done) =>
+      meter.update(i * perArm + done),
+    );
   }
   const { base, sft, selfContrast } = results;
+  const judge = heldOut.every((row) => row.grader) ? 'grader' : 'similarity';
   if (!base || !sft || !selfContrast) throw new Error('internal: an arm is missing');
-  await context.store.saveAnswers(heldOut.map((row, i) => heldOutAnswer(row, i, { base, sft, selfContrast })));
+  await context.store.saveAnswers(
+    heldOut.map((row, i) => heldOutAnswer(row, i, { base, sft, selfContrast })),
+  );
   return {
     heldOut: { base: base.score, sft: sft.score, selfContrast: selfContrast.score },
-    winRateVsSft: winRate(selfContrast.answers.flat(), sft.answers.flat()),
-    judge: heldOut.every((row) => row.grader) ? 'grader' : 'similarity',
+    winRateVsSft: winRate(selfContrast.answers.flat(), sft.answers.flat(), judge),
+    judge,
   };
 }
 
@@ -59,7 +64,13 @@ async function evaluateArm(
     await sampler.sample(
       rows.map(({ promptIds }, i) => ({ promptIds, n, seed: seedOf(config.seed, 'evaluate', i) })),
       // The plain policy, whatever the training samples were drawn with.
-      { temperature: 1, topP: 1, topK: 0, maxTokens: config.sample.maxTokens, stopIds: model.tokenizer.stopIds },
+      {
+        temperature: 1,
+        topP: 1,
+        topK: 0,
+        maxTokens: config.sample.maxTokens,
+        stopIds: model.tokenizer.stopIds,
+      },
       (index, drawn) => {
         samples[index] = drawn;
         done += n;
@@ -71,19 +82,29 @@ async function evaluateArm(
     await sampler.dispose();
   }
   const texts = samples.map((list) => list.map((s) => model.tokenizer.decode(s.tokenIds).trim()));
-  const vector = await embedDistinct(await context.embedder(), [...texts.flat(), ...rows.map((r) => r.target.trim())], signal);
+  const vector = await embedDistinct(
+    await context.embedder(),
+    [...texts.flat(), ...rows.map((r) => r.target.trim())],
+    signal,
+  );
   const answers = rows.map((row, i) =>
     (texts[i] ?? []).map((text, j): Answer => {
       const similarity = cosine(vector(text), vector(row.target.trim()));
       const tokens = samples[i]?.[j]?.tokenIds.length ?? 0;
-      return row.grader ? { text, tokens, similarity, correct: grade(row.grader, text) } : { text, tokens, similarity };
+      return row.grader
+        ? { text, tokens, similarity, correct: grade(row.grader, text) }
+        : { text, tokens, similarity };
     }),
   );
   const targetLogProb = await meanTargetLogProb(context, rows, adapter);
   return { score: { ...scoreOf(rows, answers), targetLogProb }, answers };
 }
 
-async function meanTargetLogProb(context: Context, rows: readonly TokenizedRow[], adapter: AdapterWeights | null): Promise<number> {
+async function meanTargetLogProb(
+  context: Context,
+  rows: readonly TokenizedRow[],
+  adapter: AdapterWeights | null,
+): Promise<number> {
   const { model, config, signal } = context;
   // A fresh adapter has B = 0 and is the base model.
   const trainer = await model.createTrainer(config.lora, optimiserOf(config.dpo), config.seed);
@@ -103,22 +124,37 @@ async function meanTargetLogProb(context: Context, rows: readonly TokenizedRow[]
   }
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
 
 /** Accuracy with its standard error over prompts: samples of one prompt are not independent. */
-export function scoreOf(rows: readonly TokenizedRow[], answers: readonly (readonly Answer[])[]): Omit<HeldOutScore, 'targetLogProb'> {
+export function scoreOf(
+  rows: readonly TokenizedRow[],
+  answers: readonly (readonly Answer[])[],
+): Omit<HeldOutScore, 'targetLogProb'> {
   const all = answers.flat();
-  const score = { prompts: rows.length, similarity: mean(all.map((a) => a.similarity)), meanTokens: mean(all.map((a) => a.tokens)) };
-  const graded = answers.filter((_, i) => rows[i]?.grader).map((list) => mean(list.map((a) => (a.correct ? 1 : 0))));
+  const score = {
+    prompts: rows.length,
+    similarity: mean(all.map((a) => a.similarity)),
+    meanTokens: mean(all.map((a) => a.tokens)),
+  };
+  const graded = answers
+    .filter((_, i) => rows[i]?.grader)
+    .map((list) => mean(list.map((a) => (a.correct ? 1 : 0))));
   if (graded.length === 0) return score;
   const accuracy = mean(graded);
-  const variance = graded.reduce((total, x) => total + (x - accuracy) ** 2, 0) / Math.max(1, graded.length - 1);
+  const variance =
+    graded.reduce((total, x) => total + (x - accuracy) ** 2, 0) / Math.max(1, graded.length - 1);
   return { ...score, accuracy, accuracyError: Math.sqrt(variance / graded.length) };
 }
 
 /** Share of pairs of answers in which the first is better; ties count half. By the grader, else by similarity. */
-export function winRate(ours: readonly Answer[], theirs: readonly Answer[]): number {
-  const worth = (a: Answer): number => (a.correct === undefined ? a.similarity : a.correct ? 1 : 0);
+export function winRate(
+  ours: readonly Answer[],
+  theirs: readonly Answer[],
+  judge: 'grader' | 'similarity',
+): number {
+  const worth = (a: Answer): number => (judge === 'similarity' ? a.similarity : a.correct ? 1 : 0);
   return mean(
     ours.map((a, i) => {
       const b = theirs[i];
@@ -128,7 +164,11 @@ export function winRate(ours: readonly Answer[], theirs: readonly Answer[]): num
   );
 }
 
-function heldOutAnswer(row: TokenizedRow, i: number, results: Readonly<Record<Arm, ArmResult>>): HeldOutAnswer {
+function heldOutAnswer(
+  row: TokenizedRow,
+  i: number,
+  results: Readonly<Record<Arm, ArmResult>>,
+): HeldOutAnswer {
   const first = (arm: Arm) => {
     const { text = '', similarity = 0, correct } = results[arm].answers[i]?.[0] ?? {};
     return correct === undefined ? { text, similarity } : { text, similarity, correct };

@@ -2,8 +2,9 @@
  * Which of a prompt's own answers become its negatives (Self-Contrast, arXiv 2404.00604). The most similar to
  * the target are likely good answers, so the pool is made of the least similar, and k are drawn from it.
  */
-import type { FilterConfig } from './config.ts';
+
 import { sampleWithoutReplacement, stream } from '../model/random.ts';
+import type { FilterConfig } from './config.ts';
 import type { PairRecord, PromptResponses, ResponseRecord } from './types.ts';
 
 type Candidate = Pick<ResponseRecord, 'text' | 'similarity' | 'excluded'>;
@@ -11,14 +12,15 @@ type Candidate = Pick<ResponseRecord, 'text' | 'similarity' | 'excluded'>;
 /**
  * Which responses are in the negatives' pool: one flag a response.
  *
- * In every mode empty responses and those the user has marked as good are put aside first; `dedup` modes keep
- * the first of equal texts. What is left, ranked by rising similarity (ties in order of sampling, so that the
+ * In every mode empty responses are put aside first; `dedup` modes keep the first of equal texts. What is left, ranked by rising similarity (ties in order of sampling, so that the
  * result never depends on a sort's whims), gives with p = percent / 100
  * - all, alldedup: everything;
  * - last: ranks below floor(m p), m being the responses left: the p % least similar;
  * - lastdedup: ranks below min(floor(n p), unique - 1), with n the responses *sampled*, empty and equal ones
  *   included, and unique those left after de-duplication. So the most similar one always stays out, and with
  *   many duplicates it is the only one that does.
+ * From what the mode gives, texts that the user has marked as good (`excluded`) are then taken out, so that a
+ * mark never moves another response.
  *
  * @throws Error where `last` or `lastdedup` meets a response that has no similarity yet
  */
@@ -26,14 +28,16 @@ export function poolOf(responses: readonly Candidate[], filter: FilterConfig): b
   const dedup = filter.mode === 'alldedup' || filter.mode === 'lastdedup';
   const seen = new Set<string>();
   const left: { index: number; similarity: number }[] = [];
+  const good = new Set<string>();
   responses.forEach(({ text, similarity, excluded }, index) => {
     const plain = stripLeading(text);
-    if (plain === '' || excluded === true || (dedup && seen.has(plain))) return;
+    if (excluded === true) good.add(plain);
+    if (plain === '' || (dedup && seen.has(plain))) return;
     seen.add(plain);
     left.push({ index, similarity: similarity ?? Number.NaN });
   });
   const inPool = new Set(select(left, responses.length, filter).map(({ index }) => index));
-  return responses.map((_, index) => inPool.has(index));
+  return responses.map(({ text }, index) => inPool.has(index) && !good.has(stripLeading(text)));
 }
 
 function select<T extends { readonly similarity: number }>(

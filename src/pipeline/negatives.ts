@@ -43,12 +43,17 @@ export async function runFilter(context: Context, data: PreparedData): Promise<R
   const { config, store, signal } = context;
   const sampled = await store.responses();
   const target = (index: number) => data.train[index]?.target.trim() ?? '';
-  const texts = new Set(sampled.flatMap(({ index, responses }) => [target(index), ...responses.map((r) => r.text)]));
+  const texts = new Set(
+    sampled.flatMap(({ index, responses }) => [target(index), ...responses.map((r) => r.text)]),
+  );
   const meter = new ProgressMeter(context, 'filter', 'texts', texts.size);
   const vector = await embedDistinct(await context.embedder(), texts, signal, (done) => meter.update(done));
   const scored = sampled.map((record) => {
     const wanted = vector(target(record.index));
-    return { ...record, responses: record.responses.map((r) => ({ ...r, similarity: cosine(vector(r.text), wanted) })) };
+    return {
+      ...record,
+      responses: record.responses.map((r) => ({ ...r, similarity: cosine(vector(r.text), wanted) })),
+    };
   });
   const { records, pairs, dropped } = drawNegatives(scored, config.filter, config.dpo.negatives, config.seed);
   await store.saveResponses(records);

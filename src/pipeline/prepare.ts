@@ -1,8 +1,8 @@
 /** The data stage: held-out split, limit, and every row in the tokens of the run's model. */
 import type { Tokenizer } from '../engine/types.ts';
+import { type Random, sampleWithoutReplacement, shuffle, stream } from '../model/random.ts';
 import type { RunConfig } from './config.ts';
 import { DataError } from './dataset.ts';
-import { shuffle, stream } from '../model/random.ts';
 import type { DataRow, Dataset, PreparedData, RefusedRow, TokenizedRow } from './types.ts';
 
 /**
@@ -20,31 +20,26 @@ export function prepareData(
 ): PreparedData {
   const { train, heldOut } = splitHeldOut(dataset, config.data.heldOut, config.seed);
   const refused: RefusedRow[] = [...dataset.refused];
-  const fit = (rows: readonly DataRow[], limit: number) => {
-    const kept: TokenizedRow[] = [];
-    for (const row of rows) {
-      if (limit > 0 && kept.length === limit) break;
-      const tokenized = tokenize(row, tokenizer);
-      const tokens = tokenized.promptIds.length + tokenized.targetIds.length;
-      if (tokens <= contextLength) {
-        kept.push(tokenized);
-        continue;
-      }
-      const { length: prompt } = tokenized.promptIds;
-      const refusal = {
-        line: lineOf(dataset, row),
-        reason:
-          `${tokens} tokens (prompt ${prompt}, target ${tokens - prompt}) are more than ` +
-          `the model's context of ${contextLength}`,
-      };
-      if (config.data.onBadRow === 'stop') {
-        throw new DataError(`row ${refusal.line}: ${refusal.reason}`, [refusal]);
-      }
-      refused.push(refusal);
-    }
-    return kept;
+  /** The row in tokens, or null (and a refusal) where it does not fit. */
+  const admit = (row: DataRow): TokenizedRow | null => {
+    const tokenized = tokenize(row, tokenizer);
+    const prompt = tokenized.promptIds.length;
+    const tokens = prompt + tokenized.targetIds.length;
+    if (prompt > 0 && tokens <= contextLength) return tokenized;
+    const line = lineOf(dataset, row);
+    const reason =
+      prompt === 0
+        ? 'the prompt has no tokens'
+        : `${tokens} tokens (prompt ${prompt}, target ${tokens - prompt}) are more than the model's context of ${contextLength}`;
+    if (config.data.onBadRow === 'stop') throw new DataError(`row ${line}: ${reason}`, [{ line, reason }]);
+    refused.push({ line, reason });
+    return null;
   };
-  const prepared = { train: fit(train, config.data.limit), heldOut: fit(heldOut, 0), refused };
+  const prepared = {
+    train: limited(train, config.data.limit, stream(config.seed, 'limit'), admit),
+    heldOut: heldOut.flatMap((row) => admit(row) ?? []),
+    refused,
+  };
   if (prepared.train.length === 0) {
     const last = refused.at(-1);
     const why = last === undefined ? '' : ` The last one refused: row ${last.line}, ${last.reason}.`;
@@ -54,10 +49,30 @@ export function prepareData(
 }
 
 /**
+ * At most `limit` rows that fit (0: all), chosen at random since files are often sorted, in their own order.
+ * Rows that are not needed are not looked at.
+ */
+function limited(
+  rows: readonly DataRow[],
+  limit: number,
+  random: Random,
+  admit: (row: DataRow) => TokenizedRow | null,
+): TokenizedRow[] {
+  if (limit === 0 || limit >= rows.length) return rows.flatMap((row) => admit(row) ?? []);
+  const chosen: { at: number; row: TokenizedRow }[] = [];
+  for (const [at, row] of shuffle([...rows.entries()], random)) {
+    if (chosen.length === limit) break;
+    const tokenized = admit(row);
+    if (tokenized !== null) chosen.push({ at, row: tokenized });
+  }
+  return chosen.sort((a, b) => a.at - b.at).map(({ row }) => row);
+}
+
+/**
  * Held-out rows, chosen by prompt: rows with the same prompt text always stay on the same side.
  *
- * @param share fraction (below 1) or count of prompts; 0 is none. Rows that the data set itself holds out win
- *   over it (their prompts leave the training rows), but 0 still means none.
+ * @param share fraction (below 1) or count of prompts; 0 is none. Where the data set itself holds rows out,
+ *   those are used: all of them for a fraction, at most so many for a count, and their prompts never train.
  * @throws DataError where nothing would be left to train on
  */
 export function splitHeldOut(
@@ -69,12 +84,14 @@ export function splitHeldOut(
     const theirs = new Set(dataset.heldOut.map(({ prompt }) => prompt));
     const train = dataset.rows.filter(({ prompt }) => !theirs.has(prompt));
     if (train.length === 0) throw new DataError('every training prompt is also a held-out prompt');
-    return { train, heldOut: share === 0 ? [] : dataset.heldOut };
+    const count = share > 0 && share < 1 ? dataset.heldOut.length : Math.min(share, dataset.heldOut.length);
+    return { train, heldOut: sampleWithoutReplacement(dataset.heldOut, count, stream(seed, 'held-out')) };
   }
   const prompts = [...new Set(dataset.rows.map(({ prompt }) => prompt))];
   if (share === 0) return { train: dataset.rows, heldOut: [] };
-  // A share that rounds to nothing still means that the user wants an evaluation.
-  const count = share < 1 ? Math.max(1, Math.round(share * prompts.length)) : share;
+  // A share that rounds to nothing still means that the user wants an evaluation, where there are prompts for it.
+  const count =
+    share < 1 ? Math.min(Math.max(1, Math.round(share * prompts.length)), prompts.length - 1) : share;
   if (count >= prompts.length) {
     throw new DataError(
       `data.heldOut = ${share} holds out ${count} of ${prompts.length} different prompts, which leaves none to ` +

@@ -8,7 +8,15 @@ import { runFilter } from './negatives.ts';
 import { prepareData } from './prepare.ts';
 import { runSample } from './sample.ts';
 import { runSft } from './sft.ts';
-import { type PreparedData, type Report, type RunError, type RunManifest, STAGES, type Stage, type StageReport } from './types.ts';
+import {
+  type PreparedData,
+  type Report,
+  type RunError,
+  type RunManifest,
+  STAGES,
+  type Stage,
+  type StageReport,
+} from './types.ts';
 
 /** Runs the unfinished stages up to and including `until`. Rejects with what stopped it, after storing that. */
 export async function runPipeline(context: Context, until: Stage = 'evaluate'): Promise<void> {
@@ -24,7 +32,11 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   await stage(context, 'data', until, async () => {
     const prepared = prepareData(await store.dataset(), model.tokenizer, model.info.contextLength, config);
     await store.savePrepared(prepared);
-    const counts = { train: prepared.train.length, heldOut: prepared.heldOut.length, refused: prepared.refused.length };
+    const counts = {
+      train: prepared.train.length,
+      heldOut: prepared.heldOut.length,
+      refused: prepared.refused.length,
+    };
     context.emit({ type: 'prepared', ...counts });
     return `${counts.train} prompts, ${counts.heldOut} held out${counts.refused ? `, ${counts.refused} refused` : ''}`;
   });
@@ -32,7 +44,9 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   await stage(context, 'sft', until, async () => {
     const figures = await runSft(context, await prepared(context));
     await report(context, { stages: { sft: figures } });
-    return figures.steps === 0 ? 'skipped' : `loss ${number(figures.firstLoss)} to ${number(figures.lastLoss)}`;
+    return figures.steps === 0
+      ? 'skipped'
+      : `loss ${number(figures.firstLoss)} to ${number(figures.lastLoss)}`;
   });
 
   await stage(context, 'sample', until, async () => {
@@ -58,11 +72,14 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
     const evaluation = await runEvaluate(context, await prepared(context), { base: null, sft, selfContrast });
     await report(context, { evaluation });
     const { winRateVsSft } = evaluation;
-    return winRateVsSft === null ? 'no held-out prompts' : `wins ${Math.round(100 * winRateVsSft)} % against SFT`;
+    return winRateVsSft === null
+      ? 'no held-out prompts'
+      : `wins ${Math.round(100 * winRateVsSft)} % against SFT`;
   });
 }
 
-const number = (x: number | string | readonly number[] | undefined): string => (typeof x === 'number' ? x.toPrecision(3) : '');
+const number = (x: number | string | readonly number[] | undefined): string =>
+  typeof x === 'number' ? x.toPrecision(3) : '';
 
 async function prepared({ store }: Context): Promise<PreparedData> {
   const data = await store.prepared();
@@ -77,7 +94,12 @@ async function weights({ store }: Context, stage: 'sft' | 'dpo'): Promise<readon
 }
 
 /** One stage: skipped when done or beyond `until`; its state and its time are stored around it. */
-async function stage(context: Context, name: Stage, until: Stage, work: () => Promise<string>): Promise<void> {
+async function stage(
+  context: Context,
+  name: Stage,
+  until: Stage,
+  work: () => Promise<string>,
+): Promise<void> {
   const { store, emit, signal, now } = context;
   if (STAGES.indexOf(name) > STAGES.indexOf(until)) return;
   const before = await store.manifest();
@@ -95,7 +117,10 @@ async function stage(context: Context, name: Stage, until: Stage, work: () => Pr
     const summary = await work();
     const manifest = await store.manifest();
     const seconds = await spend(manifest);
-    await save(context, withSeconds({ ...manifest, seconds, stages: { ...manifest.stages, [name]: 'done' } }, name));
+    await save(
+      context,
+      withSeconds({ ...manifest, seconds, stages: { ...manifest.stages, [name]: 'done' } }, name),
+    );
     emit({ type: 'stage', stage: name, state: 'done', summary });
   } catch (error) {
     const manifest = await store.manifest();
@@ -105,7 +130,12 @@ async function stage(context: Context, name: Stage, until: Stage, work: () => Pr
       emit({ type: 'stage', stage: name, state: 'waiting', summary: 'stopped; goes on from here' });
     } else {
       const problem = runErrorOf(error, name);
-      await save(context, { ...manifest, seconds, error: problem, stages: { ...manifest.stages, [name]: 'failed' } });
+      await save(context, {
+        ...manifest,
+        seconds,
+        error: problem,
+        stages: { ...manifest.stages, [name]: 'failed' },
+      });
       emit({ type: 'stage', stage: name, state: 'failed', summary: problem.message });
     }
     throw error;
@@ -153,9 +183,12 @@ interface ReportChange {
 async function report(context: Context, change: ReportChange): Promise<void> {
   const manifest = await context.store.manifest();
   const old = manifest.report ?? EMPTY_REPORT;
-  const timed = Object.fromEntries(Object.entries(change.stages ?? {}).map(([name, figures]) => [name, { ...figures, seconds: 0 }]));
+  const timed = Object.fromEntries(
+    Object.entries(change.stages ?? {}).map(([name, figures]) => [name, { ...figures, seconds: 0 }]),
+  );
   const next = { stages: { ...old.stages, ...timed }, evaluation: change.evaluation ?? old.evaluation };
   const warnings = diagnose(next, context.config.sample.n);
-  for (const message of warnings) if (!old.warnings.includes(message)) context.emit({ type: 'warning', message });
+  for (const message of warnings)
+    if (!old.warnings.includes(message)) context.emit({ type: 'warning', message });
   await context.store.saveManifest({ ...manifest, report: { ...next, warnings } });
 }

@@ -2,19 +2,24 @@
 import type { AdapterWeights, Sample } from '../engine/types.ts';
 import { seedOf } from '../model/random.ts';
 import { type Context, ProgressMeter } from './context.ts';
+import { stripLeading } from './filter.ts';
 import type { PreparedData, PromptResponses, ResponseRecord } from './types.ts';
 
 /** Text of a response as it is compared and embedded: leading spaces stripped (METHOD step 2). */
 export function responseRecord(sample: Sample, decode: (ids: readonly number[]) => string): ResponseRecord {
   return {
-    text: decode(sample.tokenIds).trimStart(),
+    text: stripLeading(decode(sample.tokenIds)),
     tokenIds: sample.tokenIds,
     logp: sample.logps.reduce((a, b) => a + b, 0),
     stopped: sample.stopped,
   };
 }
 
-export async function runSample(context: Context, data: PreparedData, adapter: AdapterWeights): Promise<Record<string, number>> {
+export async function runSample(
+  context: Context,
+  data: PreparedData,
+  adapter: AdapterWeights,
+): Promise<Record<string, number>> {
   const { model, config, store, emit, signal } = context;
   const { n, temperature, topP, topK, maxTokens } = config.sample;
   const done = await store.responses();
@@ -28,11 +33,18 @@ export async function runSample(context: Context, data: PreparedData, adapter: A
   const sampler = await model.createSampler(config.lora, adapter);
   try {
     await sampler.sample(
-      missing.map((i) => ({ promptIds: data.train[i]?.promptIds ?? [], n, seed: seedOf(config.seed, 'sample', i) })),
+      missing.map((i) => ({
+        promptIds: data.train[i]?.promptIds ?? [],
+        n,
+        seed: seedOf(config.seed, 'sample', i),
+      })),
       { temperature, topP, topK, maxTokens, stopIds: model.tokenizer.stopIds },
       async (request, samples) => {
         const index = missing[request] ?? 0;
-        const record = { index, responses: samples.map((sample) => responseRecord(sample, model.tokenizer.decode)) };
+        const record = {
+          index,
+          responses: samples.map((sample) => responseRecord(sample, model.tokenizer.decode)),
+        };
         await store.saveResponses([record]);
         records.push(record);
         finished += n;

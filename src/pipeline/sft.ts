@@ -4,7 +4,10 @@ import { type Context, optimiserOf } from './context.ts';
 import { lossFigures, train } from './train.ts';
 import type { PreparedData } from './types.ts';
 
-export async function runSft(context: Context, data: PreparedData): Promise<Record<string, number | readonly number[]>> {
+export async function runSft(
+  context: Context,
+  data: PreparedData,
+): Promise<Record<string, number | readonly number[]>> {
   const { model, config } = context;
   const trainer = await model.createTrainer(config.lora, optimiserOf(config.sft), config.seed);
   try {

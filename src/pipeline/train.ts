@@ -38,7 +38,13 @@ export function totalSteps(items: number, { epochs, batch }: OptimiserConfig): n
 }
 
 /** Items of a step. Depends on the seed and the step alone, so that a resumed run goes on identically. */
-export function itemsOfStep(step: number, items: number, batch: number, seed: number, stage: string): number[] {
+export function itemsOfStep(
+  step: number,
+  items: number,
+  batch: number,
+  seed: number,
+  stage: string,
+): number[] {
   const perEpoch = Math.ceil(items / batch);
   const epoch = Math.floor(step / perEpoch);
   const order = shuffle(
@@ -54,7 +60,11 @@ export function itemsOfStep(step: number, items: number, batch: number, seed: nu
  *
  * Aborting stores a checkpoint of the last whole step before it rejects.
  */
-export async function train(context: Context, trainer: Trainer, task: TrainingTask): Promise<TrainingSummary> {
+export async function train(
+  context: Context,
+  trainer: Trainer,
+  task: TrainingTask,
+): Promise<TrainingSummary> {
   const { store, emit, signal, config } = context;
   const { stage, settings } = task;
   const steps = totalSteps(task.items, settings);
@@ -67,7 +77,12 @@ export async function train(context: Context, trainer: Trainer, task: TrainingTa
     const state = await trainer.state();
     await store.saveCheckpoint({ stage, step, totalSteps: steps, state }, unsaved.splice(0));
   };
-  const schedule = { name: settings.schedule, learningRate: settings.learningRate, warmup: settings.warmup, totalSteps: steps };
+  const schedule = {
+    name: settings.schedule,
+    learningRate: settings.learningRate,
+    warmup: settings.warmup,
+    totalSteps: steps,
+  };
   const previewEvery = Math.max(1, Math.ceil(steps / PREVIEWS));
   let tokens = 0;
   try {
@@ -79,7 +94,13 @@ export async function train(context: Context, trainer: Trainer, task: TrainingTa
       const result = await trainer.step(groups, loss, rate, signal);
       step++;
       tokens += result.tokens;
-      const values = { loss: result.loss, gradNorm: result.gradNorm, learningRate: rate, tokens: result.tokens, ...result.metrics };
+      const values = {
+        loss: result.loss,
+        gradNorm: result.gradNorm,
+        learningRate: rate,
+        tokens: result.tokens,
+        ...result.metrics,
+      };
       const metric: MetricRecord = { stage, step, values };
       unsaved.push(metric);
       emit({ type: 'metric', metric });
@@ -97,14 +118,25 @@ export async function train(context: Context, trainer: Trainer, task: TrainingTa
 }
 
 /** Answers the preview prompts greedily with the adapter as it is now. */
-async function preview({ model, config, emit, signal }: Context, trainer: Trainer, task: TrainingTask, step: number): Promise<void> {
+async function preview(
+  { model, config, emit, signal }: Context,
+  trainer: Trainer,
+  task: TrainingTask,
+  step: number,
+): Promise<void> {
   if (task.preview.length === 0) return;
   const sampler = await model.createSampler(config.lora, await trainer.weights());
   try {
     const answers: { prompt: string; text: string }[] = [];
     await sampler.sample(
       task.preview.map(({ promptIds }) => ({ promptIds, n: 1, seed: 0 })),
-      { temperature: 0, topP: 1, topK: 0, maxTokens: config.sample.maxTokens, stopIds: model.tokenizer.stopIds },
+      {
+        temperature: 0,
+        topP: 1,
+        topK: 0,
+        maxTokens: config.sample.maxTokens,
+        stopIds: model.tokenizer.stopIds,
+      },
       (index, [sample]) => {
         const prompt = task.preview[index]?.prompt ?? '';
         answers[index] = { prompt, text: model.tokenizer.decode(sample?.tokenIds ?? []).trim() };

@@ -55,7 +55,7 @@ export interface ResponseRecord {
   /** Sum over tokenIds under the sampling policy, untempered. */
   readonly logp: number;
   readonly stopped: boolean;
-  /** Cosine to the target; absent before it is embedded; 0 for an empty response, which never is. */
+  /** Cosine to the target; absent before it is embedded. */
   readonly similarity?: number;
   /** In the negatives' pool after filtering; absent before filtering. */
   readonly kept?: boolean;
@@ -66,8 +66,6 @@ export interface ResponseRecord {
 export interface PromptResponses {
   /** Index into PreparedData.train. */
   readonly index: number;
-  /** Fingerprint of the embedder that `similarity` comes from. */
-  readonly embedder?: string;
   readonly responses: readonly ResponseRecord[];
 }
 
@@ -146,7 +144,6 @@ export interface RunManifest {
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
   readonly device?: DeviceInfo;
   readonly model?: ModelInfo;
-  readonly embedder?: { readonly name: string; readonly fingerprint: string };
   readonly report?: Report;
   readonly error?: RunError;
 }
@@ -218,9 +215,8 @@ export interface RunStore {
   answers(): Promise<HeldOutAnswer[]>;
   saveAnswers(answers: readonly HeldOutAnswer[]): Promise<void>;
   /**
-   * Removes what `stage` and the stages after it have written, before they are redone, and sets their part of
-   * the manifest back (`manifestClearedFrom`), all at once. Similarities and the user's marks stay with
-   * responses that stay: they do not depend on the filter's settings.
+   * Removes what `stage` and the stages after it have written, before they are redone, all at once. The
+   * manifest, and the marks on responses that stay, are the caller's.
    */
   clearFrom(stage: Stage): Promise<void>;
 }

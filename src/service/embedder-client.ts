@@ -11,8 +11,12 @@ export interface EmbedderApi {
 export async function startEmbedder(options: EmbedderOptions): Promise<TextEmbedder & { close(): void }> {
   const worker = new Worker(new URL('../../workers/embedder.ts', import.meta.url), { type: 'module' });
   const died = new Promise<never>((_, reject) => {
-    worker.addEventListener('error', (event) => reject(new Error(`the embedder's worker died: ${event.message}`)));
-    worker.addEventListener('messageerror', () => reject(new Error("a message of the embedder's worker could not be read")));
+    worker.addEventListener('error', (event) =>
+      reject(new Error(`the embedder's worker died: ${event.message}`)),
+    );
+    worker.addEventListener('messageerror', () =>
+      reject(new Error("a message of the embedder's worker could not be read")),
+    );
   });
   died.catch(() => undefined);
   const api = Comlink.wrap<EmbedderApi>(worker);

@@ -2,8 +2,8 @@
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
-import { prepareData } from '../pipeline/prepare.ts';
 import { exportFiles } from '../pipeline/export.ts';
+import { prepareData } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, CheckResult, ExportFile, ModelWorkerApi, RunManifest } from '../pipeline/types.ts';
@@ -56,7 +56,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
         const model = await modelOf(manifest).catch(async (error: unknown) => {
           // A model that can't be loaded fails its stage like any other failure.
           const problem = runErrorOf(error, 'model');
-          const failed: RunManifest = { ...manifest, error: problem, stages: { ...manifest.stages, model: 'failed' } };
+          const failed: RunManifest = {
+            ...manifest,
+            error: problem,
+            stages: { ...manifest.stages, model: 'failed' },
+          };
           await runs.saveManifest(failed);
           onEvent({ type: 'manifest', manifest: failed });
           throw error;
@@ -103,7 +107,13 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
         const { ids } = model.tokenizer.renderPrompt(messages);
         await sampler.sample(
           [{ promptIds: ids, n: 1, seed }],
-          { temperature, topP: 1, topK: 0, maxTokens: manifest.config.sample.maxTokens, stopIds: model.tokenizer.stopIds },
+          {
+            temperature,
+            topP: 1,
+            topK: 0,
+            maxTokens: manifest.config.sample.maxTokens,
+            stopIds: model.tokenizer.stopIds,
+          },
           (_, [sample]) => {
             text = model.tokenizer.decode(sample?.tokenIds ?? []).trim();
           },
@@ -121,13 +131,20 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
   };
 }
 
-async function adapterOf(runs: ReturnType<Storage['run']>, arm: Exclude<Arm, 'base'>): Promise<readonly Float32Array[]> {
+async function adapterOf(
+  runs: ReturnType<Storage['run']>,
+  arm: Exclude<Arm, 'base'>,
+): Promise<readonly Float32Array[]> {
   const checkpoint = await runs.checkpoint(arm === 'sft' ? 'sft' : 'dpo');
   if (!checkpoint) throw new Error(`the run has no ${arm === 'sft' ? 'SFT' : 'Self-Contrast'} adapter yet`);
   return checkpoint.state.parameters;
 }
 
-function checkRun(model: LanguageModel, { config }: RunManifest, dataset: Parameters<typeof prepareData>[0]): CheckResult {
+function checkRun(
+  model: LanguageModel,
+  { config }: RunManifest,
+  dataset: Parameters<typeof prepareData>[0],
+): CheckResult {
   const prepared = prepareData(dataset, model.tokenizer, model.info.contextLength, config);
   const [first] = prepared.train;
   const { pieces } = model.tokenizer;

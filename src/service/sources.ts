@@ -13,7 +13,8 @@ export function urlFolder(url: string, name: string): FileSource {
       // A server for single pages answers every address with its page.
       const html = response.headers.get('content-type')?.startsWith('text/html') ?? false;
       if (response.status === 404 || html) return null;
-      if (!response.ok) throw new ModelError(`${name}: ${path} could not be fetched (HTTP ${response.status})`);
+      if (!response.ok)
+        throw new ModelError(`${name}: ${path} could not be fetched (HTTP ${response.status})`);
       return new Uint8Array(await response.arrayBuffer());
     },
   };
@@ -22,7 +23,8 @@ export function urlFolder(url: string, name: string): FileSource {
 export const isUrl = (name: string): boolean => /^https?:\/\//.test(name);
 
 /** The last part of an address, for people. */
-export const shortName = (name: string): string => decodeURIComponent(name.replace(/\/+$/, '').split('/').at(-1) ?? name);
+export const shortName = (name: string): string =>
+  decodeURIComponent(name.replace(/\/+$/, '').split('/').at(-1) ?? name);
 
 /** What RunConfig.model names. */
 export function modelSource(name: string, base: URL, storage: Storage): FileSource {

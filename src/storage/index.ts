@@ -23,7 +23,11 @@ export async function explained<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     if (error instanceof DOMException && error.name === 'QuotaExceededError') {
-      throw new StorageError('quota', 'This browser gives the page no more storage. Delete old runs or free disk space, then resume: everything finished is kept.', error);
+      throw new StorageError(
+        'quota',
+        'This browser gives the page no more storage. Delete old runs or free disk space, then resume: everything finished is kept.',
+        error,
+      );
     }
     throw error;
   }
@@ -56,7 +60,12 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
     const opening = openDB<Schema>(name, VERSION, {
       upgrade: (database, oldVersion) => migrate(database, oldVersion),
       blocked: () =>
-        refuse(new StorageError('blocked', 'Another tab holds an older version of this page open. Close it, then reload.')),
+        refuse(
+          new StorageError(
+            'blocked',
+            'Another tab holds an older version of this page open. Close it, then reload.',
+          ),
+        ),
       // A newer version in another tab must not wait for this one.
       blocking: (_current, _blocked, event) => {
         if (event.target instanceof IDBDatabase) event.target.close();
@@ -65,7 +74,11 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
     db = await Promise.race([opening, blocked]);
   } catch (error) {
     if (error instanceof StorageError) throw error;
-    throw new StorageError('unavailable', 'This browser lets the page store nothing (a private window, or storage is switched off), so runs could not be kept.', error);
+    throw new StorageError(
+      'unavailable',
+      'This browser lets the page store nothing (a private window, or storage is switched off), so runs could not be kept.',
+      error,
+    );
   }
   return {
     createRun: async ({ name: title, config, dataset }) => {
@@ -133,7 +146,9 @@ async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
   await Promise.all([
     ...(orphan ? [tx.objectStore('datasets').delete(manifest.datasetId)] : []),
     ...(['runs', 'prepared', 'pairs', 'answers'] as const).map((store) => tx.objectStore(store).delete(id)),
-    ...(['responses', 'references', 'metrics', 'checkpoints'] as const).map((store) => tx.objectStore(store).delete(all)),
+    ...(['responses', 'references', 'metrics', 'checkpoints'] as const).map((store) =>
+      tx.objectStore(store).delete(all),
+    ),
     tx.done,
   ]);
 }

@@ -10,7 +10,8 @@ const under = (...prefix: string[]): IDBKeyRange => IDBKeyRange.bound(prefix, [.
 export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
   const need = async <T>(value: Promise<T | undefined>, what: string): Promise<T> => {
     const found = await value;
-    if (found === undefined) throw new StorageError('missing', `${what} is not in this browser's storage (any more).`);
+    if (found === undefined)
+      throw new StorageError('missing', `${what} is not in this browser's storage (any more).`);
     return found;
   };
   const manifest = () => need(db.get('runs', id), 'The run');
@@ -63,12 +64,18 @@ async function settle(work: readonly Promise<unknown>[]): Promise<void> {
 async function clearFrom(db: IDBPDatabase<Schema>, id: string, stage: Stage): Promise<void> {
   const from = STAGES.indexOf(stage);
   const redone = (name: Stage) => STAGES.indexOf(name) >= from;
-  const tx = db.transaction(['prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'answers'], 'readwrite');
+  const tx = db.transaction(
+    ['prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'answers'],
+    'readwrite',
+  );
   const work: Promise<unknown>[] = [tx.objectStore('answers').delete(id)];
   if (redone('data')) work.push(tx.objectStore('prepared').delete(id));
   for (const name of ['sft', 'dpo'] as const) {
     if (!redone(name)) continue;
-    work.push(tx.objectStore('checkpoints').delete([id, name]), tx.objectStore('metrics').delete(under(id, name)));
+    work.push(
+      tx.objectStore('checkpoints').delete([id, name]),
+      tx.objectStore('metrics').delete(under(id, name)),
+    );
   }
   // References belong to the SFT policy; which targets have one does not matter.
   if (redone('sft')) work.push(tx.objectStore('references').delete(under(id)));

@@ -37,7 +37,18 @@ export const VERSION = 1;
 /** Brings a database of any earlier version up to date, one step after the other. */
 export function migrate(db: IDBPDatabase<Schema>, oldVersion: number): void {
   if (oldVersion < 1) {
-    for (const name of ['datasets', 'runs', 'prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'answers', 'models'] as const) {
+    for (const name of [
+      'datasets',
+      'runs',
+      'prepared',
+      'responses',
+      'references',
+      'pairs',
+      'metrics',
+      'checkpoints',
+      'answers',
+      'models',
+    ] as const) {
       db.createObjectStore(name);
     }
   }

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import type { Device } from '../../src/engine/device.ts';
+import { loadLanguageModel } from '../../src/engine/language-model.ts';
+import { REAL_DATA, REAL_DATA_NOTE, realFile } from '../fixtures/realdata-browser.ts';
 import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
 import { samplerSuite } from '../fixtures/sampler-suite.ts';
+import { greedyStory } from '../fixtures/stories.ts';
 import { trainerSuite } from '../fixtures/trainer-suite.ts';
 
 const devices: { wasm?: Device; webgpu?: Device } = {};
@@ -38,10 +41,29 @@ test('ten steps on WASM and on WebGPU follow one trajectory', async () => {
   const losses = async (backend: 'wasm' | 'webgpu') => {
     const trainer = referenceTrainer(device(backend), { kind: 'lora', lora: LORA }, true);
     const result: number[] = [];
-    for (let i = 0; i < 10; i++) result.push((await trainer.step(GROUPS, dpoLoss(reference.references, 2), 3e-3)).loss);
+    for (let i = 0; i < 10; i++)
+      result.push((await trainer.step(GROUPS, dpoLoss(reference.references, 2), 3e-3)).loss);
     return result;
   };
   const [a, b] = [await losses('wasm'), await losses('webgpu')];
   expect(a[9]).toBeLessThan(a[0] ?? 0);
   expect(relativeError(b, a)).toBeLessThan(1e-4);
 }, 60_000);
+
+describe.skipIf(REAL_DATA === null)(`a real model (${REAL_DATA_NOTE})`, () => {
+  for (const backend of ['wasm', 'webgpu'] as const) {
+    test(`stories260k decodes greedily to the text its author published (${backend})`, async () => {
+      const source = {
+        name: 'stories260k-hf',
+        read: (path: string) => realFile(`stories260k-hf/${path}`).catch(() => null),
+      };
+      const model = await loadLanguageModel(device(backend), source);
+      const expected = JSON.parse(
+        new TextDecoder().decode(await realFile('stories260k-hf/expected_greedy.json')),
+      );
+      expect(await greedyStory(model, expected.greedy_from_bos_ids.length)).toEqual(
+        expected.greedy_from_bos_ids,
+      );
+    }, 240_000);
+  }
+});

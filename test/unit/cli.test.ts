@@ -64,7 +64,7 @@ test('data in which no row can be used', () => {
   const { status, lines } = run('--data', join(folder, 'bad.jsonl'), '--out', join(folder, 'out'));
   expect(status).toBe(2);
   expect(lines).toHaveLength(1);
-  expect(lines[0]).toMatch(/bad\.jsonl: no usable row \(line 1: not valid JSON/);
+  expect(lines[0]).toMatch(/bad\.jsonl: .*not JSON/);
 });
 
 test('a model folder without its tokenizer', () => {
@@ -113,7 +113,7 @@ test('data.onBadRow decides whether a bad row stops the run', async () => {
   const path = join(folder, 'good.jsonl');
   expect((await loadDataset(path, DEFAULT_CONFIG)).refused).toHaveLength(1);
   const strict = { ...DEFAULT_CONFIG, data: { ...DEFAULT_CONFIG.data, onBadRow: 'stop' as const } };
-  await expect(loadDataset(path, strict)).rejects.toThrow(/good\.jsonl, line 2/);
+  await expect(loadDataset(path, strict)).rejects.toThrow(/good\.jsonl: line 2/);
 });
 
 test('no path leads out of a served folder', () => {

@@ -23,7 +23,10 @@ describe('trainer on WASM', () => {
       let loss = 0;
       for (let j = 1; j <= k; j++) {
         const responseIds = [group.responseIds[0] ?? [], group.responseIds[j] ?? []];
-        const pair = await trainer.gradients([{ ...group, responseIds }], dpoLoss([[references[0] ?? 0, references[j] ?? 0]], 1));
+        const pair = await trainer.gradients(
+          [{ ...group, responseIds }],
+          dpoLoss([[references[0] ?? 0, references[j] ?? 0]], 1),
+        );
         loss += pair.loss / k;
         pair.gradients.forEach((g, i) => {
           g.forEach((x, n) => {
@@ -44,9 +47,14 @@ describe('trainer on WASM', () => {
       const group = groupOf(3, reference.config.vocab);
       return { ...group, promptIds: group.promptIds.map((id) => (id + i) % reference.config.vocab) };
     });
-    const loss = dpoLoss(groups.map(() => [-9, -8, -7, -6]), 8);
+    const loss = dpoLoss(
+      groups.map(() => [-9, -8, -7, -6]),
+      8,
+    );
     const once = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true).gradients(groups, loss);
-    const pieces = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true, { maxRows: 1 }).gradients(groups, loss);
+    const pieces = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true, {
+      maxRows: 1,
+    }).gradients(groups, loss);
     expect(Math.abs(once.loss / pieces.loss - 1)).toBeLessThan(1e-6);
     once.gradients.forEach((g, i) => {
       expect(relativeError(g, pieces.gradients[i] ?? [])).toBeLessThan(3e-6);
@@ -56,7 +64,9 @@ describe('trainer on WASM', () => {
   test('every adapter parameter moves, no frozen weight does', async () => {
     const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
     const before = await trainer.weights();
-    const base = trainer.frozen().map(([name, tensor]) => [name, Float32Array.from(tensor.data as Float32Array)] as const);
+    const base = trainer
+      .frozen()
+      .map(([name, tensor]) => [name, Float32Array.from(tensor.data as Float32Array)] as const);
     await trainer.step(GROUPS, dpoLoss(reference.references, 2), 1e-2);
     const after = await trainer.weights();
     before.forEach((vector, i) => {
@@ -68,5 +78,37 @@ describe('trainer on WASM', () => {
     for (const [name, data] of base) {
       expect(trainer.frozen().find(([other]) => other === name)?.[1].data, name).toEqual(data);
     }
+  });
+
+  test('twenty steps follow the pinned loss trajectory', async () => {
+    const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+    const losses: number[] = [];
+    for (let step = 0; step < 20; step++) {
+      losses.push((await trainer.step(GROUPS, dpoLoss(reference.references, 2), 2e-3)).loss);
+    }
+    expect(losses.map((x) => Number(x.toFixed(4)))).toMatchInlineSnapshot(`
+      [
+        0.5679,
+        0.5108,
+        0.4585,
+        0.4108,
+        0.3675,
+        0.3284,
+        0.2932,
+        0.2616,
+        0.2336,
+        0.2088,
+        0.1871,
+        0.1683,
+        0.152,
+        0.138,
+        0.1259,
+        0.1154,
+        0.1062,
+        0.0981,
+        0.0909,
+        0.0844,
+      ]
+    `);
   });
 });

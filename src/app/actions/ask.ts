@@ -1,6 +1,7 @@
 /** Questions to the worker outside a run: how the model sees a prompt, and chat. */
-import type { Arm, CheckResult } from '../../pipeline/types.ts';
+
 import type { ChatMessage } from '../../engine/types.ts';
+import type { Arm, CheckResult } from '../../pipeline/types.ts';
 import { callback, callWorker, WorkerCrash } from '../client.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { busy, problem, view } from '../signals.ts';

@@ -21,7 +21,12 @@ function save(name: string, bytes: Uint8Array, type: string): void {
 /** The run's name as a part of a file name. */
 function slug(): string {
   const name = view.value.manifest?.name ?? 'run';
-  return name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '') || 'run';
+  return (
+    name
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, '-')
+      .replace(/^-|-$/g, '') || 'run'
+  );
 }
 
 async function attempt(what: string, work: () => Promise<void>): Promise<void> {

@@ -1,12 +1,12 @@
 /** The user's own prompts and models: picked or dropped. */
 import { batch } from '@preact/signals';
+import { count } from '../format.ts';
 import { host } from '../host.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, edits, problem, records, said, selected, view } from '../signals.ts';
-import { count } from '../format.ts';
-import { edit, newRun } from './runs.ts';
 import { measureStorage } from './preferences.ts';
+import { edit, newRun } from './runs.ts';
 
 /** Asks for files through a file input, which works in every browser. */
 function ask(options: { accept?: string; folder?: boolean }): Promise<File[]> {
@@ -22,7 +22,7 @@ function ask(options: { accept?: string; folder?: boolean }): Promise<File[]> {
 }
 
 export async function pickDataset(): Promise<void> {
-  const [file] = await ask({ accept: '.jsonl,.ndjson,.json,.csv,.tsv,.parquet,.txt' });
+  const [file] = await ask({ accept: '.jsonl,.ndjson,.json,.txt' });
   if (file !== undefined) await useDataset(file);
 }
 
@@ -39,7 +39,9 @@ export async function dropFiles(transfer: DataTransfer): Promise<void> {
   }
   const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
   const plain = [...transfer.files];
-  const files = entries.some((entry) => entry.isDirectory) ? (await Promise.all(entries.map(walk))).flat() : plain;
+  const files = entries.some((entry) => entry.isDirectory)
+    ? (await Promise.all(entries.map(walk))).flat()
+    : plain;
   if (files.some((file) => file.name === 'config.json')) return await useModel(files);
   const [file] = files;
   if (file !== undefined) await useDataset(file);
@@ -54,7 +56,9 @@ async function walk(entry: FileSystemEntry): Promise<File[]> {
   const files: File[] = [];
   for (;;) {
     // Chrome hands out at most 100 entries a call.
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
     if (some.length === 0) return files;
     files.push(...(await Promise.all(some.map(walk))).flat());
   }
@@ -103,8 +107,12 @@ export async function useModel(files: readonly File[]): Promise<void> {
     problem.value = {
       title: `The folder lacks ${missing.join(', ')}`,
       safe: 'Nothing was changed.',
-      advice: 'Choose a folder in Hugging Face layout with config.json, tokenizer.json and model.safetensors.',
-      details: files.map((file) => file.name).slice(0, 50).join('\n'),
+      advice:
+        'Choose a folder in Hugging Face layout with config.json, tokenizer.json and model.safetensors.',
+      details: files
+        .map((file) => file.name)
+        .slice(0, 50)
+        .join('\n'),
     };
     return;
   }
@@ -117,6 +125,10 @@ export async function useModel(files: readonly File[]): Promise<void> {
     said.value = `${name} is stored on this device.`;
     await measureStorage();
   } catch (error) {
-    problem.value = problemOf(`The model ${name} could not be stored`, error, 'The run uses the model it had.');
+    problem.value = problemOf(
+      `The model ${name} could not be stored`,
+      error,
+      'The run uses the model it had.',
+    );
   }
 }

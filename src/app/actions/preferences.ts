@@ -39,7 +39,8 @@ export async function setKeepAwake(on: boolean): Promise<void> {
 }
 
 export async function setNotify(on: boolean): Promise<void> {
-  if (on && 'Notification' in window && Notification.permission === 'default') await Notification.requestPermission();
+  if (on && 'Notification' in window && Notification.permission === 'default')
+    await Notification.requestPermission();
   notify.value = on && 'Notification' in window && Notification.permission === 'granted';
   if (on && !notify.value) said.value = 'The browser does not allow notifications from this page.';
   remember('notify', notify.value ? 'yes' : 'no');
@@ -61,7 +62,8 @@ export function watchPreferences(): void {
   const stored = recall('theme');
   if (stored === 'light' || stored === 'dark') theme.value = stored;
   keepAwake.value = recall('awake') === 'yes';
-  notify.value = recall('notify') === 'yes' && 'Notification' in window && Notification.permission === 'granted';
+  notify.value =
+    recall('notify') === 'yes' && 'Notification' in window && Notification.permission === 'granted';
   effect(() => {
     if (theme.value === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme.value;

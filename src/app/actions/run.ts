@@ -119,7 +119,11 @@ async function finish(id: string, failure: unknown, asked: boolean): Promise<voi
     await listRuns();
     await measureStorage();
   } catch (error) {
-    problem.value = problemOf('The run’s records could not be read', error, 'They are still stored; reload the page.');
+    problem.value = problemOf(
+      'The run’s records could not be read',
+      error,
+      'They are still stored; reload the page.',
+    );
   }
 }
 

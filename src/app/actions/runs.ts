@@ -2,12 +2,12 @@
 import { batch } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
 import { STAGES, type Stage } from '../../pipeline/types.ts';
+import { closeWorker } from '../client.ts';
 import { exampleDataset } from '../example.ts';
 import { host } from '../host.ts';
 import { answerFate } from '../pool.ts';
 import { problemOf, problemOfRun } from '../problems.ts';
-import { redoFrom } from '../fields.ts';
-import { config, savedConfig } from '../settings.ts';
+import { config, savedConfig, staleFrom } from '../settings.ts';
 import {
   busy,
   edits,
@@ -21,8 +21,7 @@ import {
   selected,
   view,
 } from '../signals.ts';
-import { clearedFrom, currentStage, EMPTY_VIEW, isStarted, viewOf, withManifest } from '../state.ts';
-import { closeWorker } from '../client.ts';
+import { clearedFrom, clearedManifest, currentStage, EMPTY_VIEW, viewOf, withManifest } from '../state.ts';
 import { measureStorage, recall, remember, watchPreferences } from './preferences.ts';
 
 /** First thing on the page: the run looked at last, or the opening with the example. */
@@ -230,24 +229,25 @@ export async function storedRun(): Promise<string> {
     await listRuns();
     return created.id;
   }
-  const edited = edits.value;
-  if (edited !== null) {
-    const store = await host.runStore(manifest.id);
-    const from = redoFrom(manifest.config, edited);
-    const started = isStarted(view.value);
-    if (from !== null && started) await store.clearFrom(from);
-    const stages = { ...manifest.stages };
-    if (from !== null) for (const stage of STAGES.slice(STAGES.indexOf(from))) stages[stage] = 'waiting';
-    const { error: _error, report: _report, ...rest } = await store.manifest();
-    const next = { ...rest, config: edited, stages };
-    await store.saveManifest(next);
-    batch(() => {
-      view.value = { ...(from === null ? view.value : clearedFrom(view.value, from)), manifest: next };
-      edits.value = null;
-    });
-    await readRecords(manifest.id);
-  }
+  await applyEdits(manifest.id);
   return manifest.id;
+}
+
+/** Stores edited settings; what they or the user's marks make stale is removed first. */
+async function applyEdits(id: string): Promise<void> {
+  const edited = edits.value ?? savedConfig.value;
+  const from = staleFrom.value;
+  if (edits.value === null && from === null) return;
+  const store = await host.runStore(id);
+  if (from !== null) await store.clearFrom(from);
+  const manifest = await store.manifest();
+  const next = { ...(from === null ? manifest : clearedManifest(manifest, from)), config: edited };
+  await store.saveManifest(next);
+  batch(() => {
+    view.value = { ...(from === null ? view.value : clearedFrom(view.value, from)), manifest: next };
+    edits.value = null;
+  });
+  await readRecords(id);
 }
 
 /** Marks an answer as right although it is unlike the target, or takes that back; pairs are drawn again. */

@@ -34,7 +34,7 @@ export function Answers({ target, rows, tall, onMark }: AnswersProps) {
       </div>
       {rows.map(({ index, response, fate, paired }) => (
         <div class={fate === 'left out' ? 'answer out' : 'answer'} key={index}>
-          <FateMark fate={fate} paired={paired} />
+          <FateMark fate={fate} paired={paired} byHand={response.excluded === true} />
           <span class="num muted">{similarity(response.similarity)}</span>
           <span class="text">
             {response.text === '' ? <span class="muted">(empty)</span> : response.text}
@@ -45,9 +45,9 @@ export function Answers({ target, rows, tall, onMark }: AnswersProps) {
               </span>
             )}
           </span>
-          {onMark !== undefined && fate !== 'undecided' && (
+          {onMark !== undefined && (fate === 'kept' || response.excluded === true) && (
             <button type="button" class="link small" onClick={() => onMark(index)}>
-              {fate === 'kept' ? 'It is right: leave out' : 'Use as negative'}
+              {response.excluded === true ? 'Take back' : 'Mark as right'}
             </button>
           )}
         </div>
@@ -56,7 +56,14 @@ export function Answers({ target, rows, tall, onMark }: AnswersProps) {
   );
 }
 
-function FateMark({ fate, paired }: { fate: Fate; paired: boolean }) {
+function FateMark({ fate, paired, byHand }: { fate: Fate; paired: boolean; byHand: boolean }) {
+  if (byHand) {
+    return (
+      <span class="mark good">
+        <Icon name="check" /> right, by you
+      </span>
+    );
+  }
   if (fate === 'undecided') return <span class="mark muted">answer</span>;
   if (fate === 'left out') {
     return (

@@ -28,7 +28,12 @@ export function Banner() {
             <summary>Details</summary>
             <div class="stack">
               <pre class="details">{now.details}</pre>
-              <button type="button" class="button" style={{ alignSelf: 'flex-start' }} onClick={() => void copy()}>
+              <button
+                type="button"
+                class="button"
+                style={{ alignSelf: 'flex-start' }}
+                onClick={() => void copy()}
+              >
                 {copied === text ? 'Copied' : 'Copy details'}
               </button>
             </div>

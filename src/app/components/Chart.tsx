@@ -29,7 +29,6 @@ export function Chart({ title, help, x, series, height = 190, format = figure }:
   const [cursor, setCursor] = useState<number | null>(null);
   const shape = `${theme.value}|${series.map((each) => each.label).join('|')}|${x.length > 2}`;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: built anew when theme or series change, not with data
   useEffect(() => {
     let alive = true;
     void import('./plot.ts').then(({ createPlot }) => {

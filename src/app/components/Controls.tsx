@@ -1,6 +1,6 @@
 import { pause, start, stop } from '../actions.ts';
 import { staleFrom } from '../settings.ts';
-import { activity, started, view } from '../signals.ts';
+import { activity, selected, started, view } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 import { isFinished } from '../state.ts';
 import { Icon } from './Icon.tsx';
@@ -16,7 +16,11 @@ export function Controls() {
     <div class="stack" style={{ gap: '6px' }}>
       <div class="controls">
         {idle && !finished && (
-          <button type="button" class="button primary" onClick={() => void start()}>
+          <button
+            type="button"
+            class={selected.value === null ? 'button' : 'button primary'}
+            onClick={() => void start()}
+          >
             <Icon name="play" /> {label}
           </button>
         )}

@@ -23,7 +23,8 @@ export function Exports() {
   return (
     <div class="row" style={{ flexWrap: 'nowrap' }}>
       <button type="button" class="button primary" disabled={off} onClick={() => during(downloadAdapter())}>
-        <Icon name="download" /> {working ? 'Preparing' : partly ? 'Download SFT adapter' : 'Download adapter'}
+        <Icon name="download" />{' '}
+        {working ? 'Preparing' : partly ? 'Download SFT adapter' : 'Download adapter'}
       </button>
       <Menu
         right

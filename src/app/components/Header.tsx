@@ -12,7 +12,12 @@ const BACKENDS = [
   { value: 'wasm', label: 'WebAssembly', help: 'The processor; works everywhere' },
 ] as const;
 
-const SHORT: Readonly<Record<string, string>> = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'CPU', auto: 'Backend: auto' };
+const SHORT: Readonly<Record<string, string>> = {
+  webgpu: 'WebGPU',
+  wasm: 'WebAssembly',
+  cpu: 'CPU',
+  auto: 'Backend: auto',
+};
 
 export function Header() {
   const use = storageUse.value;
@@ -27,7 +32,10 @@ export function Header() {
       </div>
       <BackendMenu />
       {use !== null && (
-        <span class="storage small muted" data-tip="What this page has stored on this device, and what the browser allows.">
+        <span
+          class="storage small muted"
+          data-tip="What this page has stored on this device, and what the browser allows."
+        >
           {bytes(use.used)} of {bytes(use.quota)}
         </span>
       )}
@@ -49,6 +57,8 @@ function BackendMenu() {
   const chosen = config.value.backend;
   const { device } = view.value;
   const label = device === null ? (SHORT[chosen] ?? chosen) : (SHORT[device.backend] ?? device.backend);
+  // 'WebAssembly, 2 threads' need not say WebAssembly twice.
+  const detail = (device?.description ?? '').replace(label, '').replace(/^[,\s]+/, '');
   return (
     <Menu
       right
@@ -58,7 +68,7 @@ function BackendMenu() {
       label={
         <>
           <span>{label}</span>
-          {device !== null && <span class="muted device-name">· {device.description}</span>}
+          {detail !== '' && <span class="muted device-name">· {detail}</span>}
           <Icon name="down" />
         </>
       }
@@ -90,7 +100,11 @@ function BackendMenu() {
   );
 }
 
-const THEMES: readonly { readonly value: Theme; readonly label: string; readonly icon: 'screen' | 'sun' | 'moon' }[] = [
+const THEMES: readonly {
+  readonly value: Theme;
+  readonly label: string;
+  readonly icon: 'screen' | 'sun' | 'moon';
+}[] = [
   { value: 'system', label: 'as the system', icon: 'screen' },
   { value: 'light', label: 'light', icon: 'sun' },
   { value: 'dark', label: 'dark', icon: 'moon' },

@@ -67,16 +67,33 @@ export function Histogram(props: HistogramProps) {
           kinds.map((kind) => (
             <span key={kind.label}>
               <svg width="14" height="12" aria-hidden="true">
-                <rect width="14" height="12" fill={kind.hatched ? 'url(#hatch)' : `var(${kind.color})`} stroke={`var(${kind.color})`} />
+                <rect
+                  width="14"
+                  height="12"
+                  fill={kind.hatched ? 'url(#hatch)' : `var(${kind.color})`}
+                  stroke={`var(${kind.color})`}
+                />
               </svg>
               {kind.label}
             </span>
           ))}
       </div>
       <div class="hist" ref={box} style={{ marginTop: handle === undefined ? 0 : '16px' }}>
-        <svg viewBox={`0 0 ${WIDTH} ${height}`} height={height} preserveAspectRatio="none" role="img" aria-label={describe}>
+        <svg
+          viewBox={`0 0 ${WIDTH} ${height}`}
+          height={height}
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={describe}
+        >
           <defs>
-            <pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+            <pattern
+              id="hatch"
+              width="6"
+              height="6"
+              patternUnits="userSpaceOnUse"
+              patternTransform="rotate(45)"
+            >
               <rect width="6" height="6" fill="var(--sunken)" />
               <line x1="0" y1="0" x2="0" y2="6" stroke="var(--line-strong)" stroke-width="2.4" />
             </pattern>
@@ -102,7 +119,14 @@ export function Histogram(props: HistogramProps) {
               );
             });
           })}
-          <line x1="0" x2={WIDTH} y1={height} y2={height} stroke="var(--line-strong)" vector-effect="non-scaling-stroke" />
+          <line
+            x1="0"
+            x2={WIDTH}
+            y1={height}
+            y2={height}
+            stroke="var(--line-strong)"
+            vector-effect="non-scaling-stroke"
+          />
           {line !== undefined && (
             <line
               x1={place(line.at) * WIDTH}

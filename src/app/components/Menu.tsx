@@ -47,7 +47,7 @@ export function Menu({ label, name, class: kind = 'button plain', right, disable
     if (step === 0) return;
     event.preventDefault();
     const all = items();
-    const at = all.findIndex((item) => item === document.activeElement);
+    const at = all.findIndex((item) => item.matches(':focus'));
     all[(at + step + all.length) % all.length]?.focus();
   };
 

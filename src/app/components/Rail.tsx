@@ -1,8 +1,8 @@
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { openStage, setKeepAwake, setNotify } from '../actions.ts';
-import { staleFrom } from '../settings.ts';
-import { keepAwake, notify, selected, view } from '../signals.ts';
-import { railFigure, STAGE_NAME, timeLeft } from '../stagetext.ts';
+import { config, staleFrom } from '../settings.ts';
+import { keepAwake, notify, records, selected, view } from '../signals.ts';
+import { railFigure, railPlan, STAGE_NAME, timeLeft } from '../stagetext.ts';
 import { Controls } from './Controls.tsx';
 import { StateMark } from './Icon.tsx';
 
@@ -27,8 +27,15 @@ export function Rail() {
           />
           Keep the screen awake
         </label>
-        <label class="check" data-tip="The browser shows a notification when the run ends or fails. It asks you once.">
-          <input type="checkbox" checked={notify.value} onChange={(event) => void setNotify(event.currentTarget.checked)} />
+        <label
+          class="check"
+          data-tip="The browser shows a notification when the run ends or fails. It asks you once."
+        >
+          <input
+            type="checkbox"
+            checked={notify.value}
+            onChange={(event) => void setNotify(event.currentTarget.checked)}
+          />
           Notify me when done
         </label>
       </div>
@@ -55,9 +62,16 @@ function StageLink({ stage, number }: { stage: Stage; number: number }) {
         {STAGE_NAME[stage]}
       </span>
       <span class="left">{stale ? 'to redo' : timeLeft(run, stage)}</span>
-      <span class="what">{railFigure(run, stage)}</span>
+      <span class="what">
+        {railFigure(run, stage) || railPlan(stage, config.value, records.value.dataset)}
+      </span>
       {state === 'running' && (
-        <span class="bar" role="progressbar" aria-valuenow={Math.round(share * 100)} aria-label={`${STAGE_NAME[stage]}`}>
+        <span
+          class="bar"
+          role="progressbar"
+          aria-valuenow={Math.round(share * 100)}
+          aria-label={`${STAGE_NAME[stage]}`}
+        >
           <i style={{ width: `${share * 100}%` }} />
         </span>
       )}

@@ -65,10 +65,20 @@ export function RunMenu() {
             >
               <Icon name="plus" /> New run
             </button>
-            <button type="button" class="item" disabled={current === null || busy.value} onClick={() => open('rename', close)}>
+            <button
+              type="button"
+              class="item"
+              disabled={current === null || busy.value}
+              onClick={() => open('rename', close)}
+            >
               <Icon name="pen" /> Rename
             </button>
-            <button type="button" class="item" disabled={current === null || busy.value} onClick={() => open('delete', close)}>
+            <button
+              type="button"
+              class="item"
+              disabled={current === null || busy.value}
+              onClick={() => open('delete', close)}
+            >
               <Icon name="trash" /> Delete
             </button>
           </>
@@ -93,8 +103,8 @@ export function RunMenu() {
               </label>
             ) : (
               <p>
-                Delete “{current.name}” with its answers, adapter and figures from this device? Data sets and models
-                stay. This cannot be undone.
+                Delete “{current.name}” with its answers, adapter and figures from this device? Data sets and
+                models stay. This cannot be undone.
               </p>
             )}
             <div class="row">

@@ -4,7 +4,7 @@ import { type ConfigKey, SETTINGS } from '../../pipeline/settings.ts';
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { discardEdits, edit } from '../actions.ts';
 import { changedKeys, keysOf, OPTION_NAME, textOf } from '../fields.ts';
-import { config, savedConfig, staleFrom } from '../settings.ts';
+import { config, marksUnused, savedConfig, staleFrom } from '../settings.ts';
 import { busy, edits } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 
@@ -42,20 +42,25 @@ export function Settings({ stage }: { stage: Stage }) {
 export function RedoNotice() {
   const from = staleFrom.value;
   const edited = edits.value;
-  if (from === null || edited === null) return null;
+  if (from === null) return null;
   const names = STAGES.slice(STAGES.indexOf(from)).map((stage) => STAGE_NAME[stage]);
-  const changed = changedKeys(savedConfig.value, edited).map((key) => SETTINGS[key].label);
+  const changed = changedKeys(savedConfig.value, edited ?? savedConfig.value).map(
+    (key) => SETTINGS[key].label,
+  );
+  if (marksUnused.value) changed.push('answers marked as right');
   return (
     <section class="notice warn-box" aria-live="polite">
       <div class="stack">
         <p>
-          <b>Changed: {changed.join(', ')}.</b> The next start does again: {names.join(', ')}. Until then the results
-          are those of the old settings.
+          <b>Changed: {changed.join(', ')}.</b> The next start does again: {names.join(', ')}. Until then the
+          results are those of the old settings.
         </p>
       </div>
-      <button type="button" class="button" onClick={discardEdits}>
-        Undo the changes
-      </button>
+      {edited !== null && (
+        <button type="button" class="button" onClick={discardEdits}>
+          Undo the changes
+        </button>
+      )}
     </section>
   );
 }
@@ -103,7 +108,12 @@ export function SettingInput({ name }: { name: ConfigKey }) {
           </select>
         )}
         {kind === 'list' && (
-          <Checks id={id} choices={choices ?? []} value={value.split(',')} onChange={(next) => take(next.join(','))} />
+          <Checks
+            id={id}
+            choices={choices ?? []}
+            value={value.split(',')}
+            onChange={(next) => take(next.join(','))}
+          />
         )}
         {kind !== 'choice' && kind !== 'list' && (
           <input
@@ -150,7 +160,12 @@ interface ChecksProps {
 
 function Checks({ id, choices, value, onChange }: ChecksProps) {
   return (
-    <fieldset class="checks" aria-labelledby={`${id}-label`} aria-describedby={`${id}-help`} disabled={busy.value}>
+    <fieldset
+      class="checks"
+      aria-labelledby={`${id}-label`}
+      aria-describedby={`${id}-help`}
+      disabled={busy.value}
+    >
       {choices.map((choice) => (
         <label class="check" key={choice}>
           <input

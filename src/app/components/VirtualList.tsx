@@ -9,7 +9,7 @@ interface VirtualListProps {
   /** grid-template-columns of a row. */
   readonly columns: string;
   readonly render: (index: number) => ComponentChildren;
-  /** With these two the list is a listbox: arrow keys, Home, End, PageUp and PageDown choose a row. */
+  /** With these two a row can be chosen: by click, arrow keys, Home, End, PageUp and PageDown choose a row. */
   readonly selected?: number;
   readonly onSelect?: (index: number) => void;
 }
@@ -64,10 +64,10 @@ export function VirtualList(props: VirtualListProps) {
         id={`${label}-${index}`.replaceAll(' ', '-')}
         class="vrow"
         style={style}
-        role={onSelect === undefined ? 'listitem' : 'option'}
+        role="option"
         aria-setsize={count}
         aria-posinset={index + 1}
-        aria-selected={onSelect === undefined ? undefined : index === selected}
+        aria-selected={index === selected}
         aria-current={index === selected ? 'true' : undefined}
         onClick={onSelect === undefined ? undefined : () => onSelect(index)}
       >
@@ -80,10 +80,9 @@ export function VirtualList(props: VirtualListProps) {
       ref={box}
       class="vlist"
       style={{ height: `${height}px` }}
-      role={onSelect === undefined ? 'list' : 'listbox'}
+      role="listbox"
       aria-label={label}
       aria-activedescendant={selected === undefined ? undefined : `${label}-${selected}`.replaceAll(' ', '-')}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled by keyboard
       tabIndex={0}
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}
       onKeyDown={onKeyDown}

@@ -27,7 +27,12 @@ function colour(host: HTMLElement, property: string): string {
 
 export function createPlot(
   host: HTMLElement,
-  options: { height: number; logX?: boolean; yFormat: (value: number) => string; onCursor: (index: number | null) => void },
+  options: {
+    height: number;
+    logX?: boolean;
+    yFormat: (value: number) => string;
+    onCursor: (index: number | null) => void;
+  },
   x: readonly number[],
   series: readonly PlotSeries[],
 ): Plot {

@@ -55,7 +55,9 @@ export function Chat() {
   return (
     <section class="card">
       <header>
-        <h3>Ask {arms.length === 1 ? 'the model' : arms.length === 3 ? 'the three models' : 'both models'}</h3>
+        <h3>
+          Ask {arms.length === 1 ? 'the model' : arms.length === 3 ? 'the three models' : 'both models'}
+        </h3>
         {turns.length > 0 && (
           <button type="button" class="link small" disabled={working} onClick={() => setTurns([])}>
             Start over
@@ -65,7 +67,6 @@ export function Chat() {
       {turns.length > 0 && (
         <div class="chat" role="log" aria-busy={working} style={{ gridTemplateColumns: undefined }}>
           {turns.map((turn, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: turns are only appended
             <ChatTurn key={at} turn={turn} arms={arms} />
           ))}
         </div>
@@ -86,7 +87,10 @@ export function Chat() {
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
         />
-        <label class="row small muted" data-tip="0 always gives the likeliest answer; 1 samples as in training.">
+        <label
+          class="row small muted"
+          data-tip="0 always gives the likeliest answer; 1 samples as in training."
+        >
           temperature
           <select
             class="input"

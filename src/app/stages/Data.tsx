@@ -76,7 +76,9 @@ export function DataStage() {
           )
         ) : rows.length === 0 ? (
           <p class="muted">
-            {tab === 'heldOut' ? 'Rows are held out when the run starts, as the setting below says.' : 'No rows.'}
+            {tab === 'heldOut'
+              ? 'Rows are held out when the run starts, as the setting below says.'
+              : 'No rows.'}
           </p>
         ) : (
           <>
@@ -137,7 +139,8 @@ function ModelSees() {
     setWorking(true);
     const result = await checkRun();
     setWorking(false);
-    if (result !== null) setShown({ prompt: result.firstPrompt.pieces, target: result.firstPrompt.targetPieces });
+    if (result !== null)
+      setShown({ prompt: result.firstPrompt.pieces, target: result.firstPrompt.targetPieces });
   };
   return (
     <section class="card">
@@ -151,8 +154,8 @@ function ModelSees() {
       </header>
       {shown === null ? (
         <p class="muted">
-          The prompt in the model's chat template, then the target. Training counts only the tokens of the target: the
-          loss mask.
+          The prompt in the model's chat template, then the target. Training counts only the tokens of the
+          target: the loss mask.
         </p>
       ) : (
         <TokenView prompt={shown.prompt} target={shown.target} />
@@ -191,7 +194,11 @@ function Lengths() {
         describe={`Token lengths of ${plural(records.value.prepared?.train.length ?? 0, 'row')}; the longest has ${bins.longest} tokens.`}
         line={inSight ? { at: context, label: 'the model’s context' } : undefined}
       />
-      {bins.cut > 0 && <p class="warn">{plural(bins.cut, 'row')} reach the end of the context and leave no room to answer.</p>}
+      {bins.cut > 0 && (
+        <p class="warn">
+          {plural(bins.cut, 'row')} reach the end of the context and leave no room to answer.
+        </p>
+      )}
     </section>
   );
 }

@@ -29,7 +29,7 @@ export function DpoStage() {
     });
     return {
       x: metrics.map((record) => record.step),
-      rewards: [line('chosen', 'chosenReward'), line('rejected', 'rejectedReward', '--sft-arm', true)],
+      rewards: [line('chosen', 'rewardChosen'), line('rejected', 'rewardRejected', '--sft-arm', true)],
       margin: [line('margin', 'rewardMargin')],
       accuracy: [line('accuracy', 'rewardAccuracy')],
       logp: [line('chosen', 'chosenLogp')],
@@ -55,8 +55,12 @@ export function DpoStage() {
         items={[
           { label: 'Step', value: metrics.at(-1)?.step ?? 0 },
           { label: 'Negatives', value: config.value.dpo.negatives, unit: 'a prompt' },
-          ...(margin === null ? [] : [{ label: 'Reward margin', value: figure(margin[1]), help: HELP.margin }]),
-          ...(accuracy === null ? [] : [{ label: 'Ranked right', value: percent(accuracy[1]), help: HELP.accuracy }]),
+          ...(margin === null
+            ? []
+            : [{ label: 'Reward margin', value: figure(margin[1]), help: HELP.margin }]),
+          ...(accuracy === null
+            ? []
+            : [{ label: 'Ranked right', value: percent(accuracy[1]), help: HELP.accuracy }]),
         ]}
       />
       {logp !== null && <ChosenNote change={logp[1] - logp[0]} />}
@@ -68,10 +72,23 @@ export function DpoStage() {
           <Chart title="Reward margin" help={HELP.margin} x={x} series={plots.margin} height={height} />
         </section>
         <section class="card">
-          <Chart title="Pairs ranked right" help={HELP.accuracy} x={x} series={plots.accuracy} height={height} format={asPercent} />
+          <Chart
+            title="Pairs ranked right"
+            help={HELP.accuracy}
+            x={x}
+            series={plots.accuracy}
+            height={height}
+            format={asPercent}
+          />
         </section>
         <section class="card">
-          <Chart title="Log-probability of the target" help={HELP.logp} x={x} series={plots.logp} height={height} />
+          <Chart
+            title="Log-probability of the target"
+            help={HELP.logp}
+            x={x}
+            series={plots.logp}
+            height={height}
+          />
         </section>
         <section class="card">
           <Chart title="Loss" help={HELP.loss} x={x} series={plots.loss} height={height} />
@@ -94,9 +111,9 @@ function ChosenNote({ change }: { change: number }) {
   if (change > -0.5) return null;
   return (
     <p class="notice">
-      The target answers became less likely by {signed(change).slice(1)} nats since the first step. That is normal in
-      preference training as long as the negatives fall more, which the margin shows. If answers get worse, lower the
-      learning rate, raise beta, or add a share of the SFT loss (under More).
+      The target answers became less likely by {signed(change).slice(1)} nats since the first step. That is
+      normal in preference training as long as the negatives fall more, which the margin shows. If answers get
+      worse, lower the learning rate, raise beta, or add a share of the SFT loss (under More).
     </p>
   );
 }

@@ -25,7 +25,8 @@ export function FilterStage() {
     return (
       <Frame stage="filter">
         <Empty>
-          A histogram of the similarity between every answer and its target, with the cut as a handle you can drag.
+          A histogram of the similarity between every answer and its target, with the cut as a handle you can
+          drag.
         </Empty>
       </Frame>
     );
@@ -46,7 +47,11 @@ export function FilterStage() {
             unit: `of ${count(pool.answers)} answers`,
             help: 'Answers that may become negatives: the least similar ones of each prompt.',
           },
-          { label: 'Left out', value: count(pool.answers - pool.kept), help: 'Likely good answers, duplicates and empty ones.' },
+          {
+            label: 'Left out',
+            value: count(pool.answers - pool.kept),
+            help: 'Likely good answers, duplicates and empty ones.',
+          },
           {
             label: 'Negatives',
             value: count(pool.negatives),
@@ -103,7 +108,10 @@ function OnePrompt() {
   const { responses } = view.value;
   const { prepared, pairs } = records.value;
   const [chosen, setChosen] = useState<number | null>(null);
-  const indices = useMemo(() => responses.flatMap((record) => (record === undefined ? [] : [record.index])), [responses]);
+  const indices = useMemo(
+    () => responses.flatMap((record) => (record === undefined ? [] : [record.index])),
+    [responses],
+  );
   const index = chosen ?? indices[0];
   const record = index === undefined ? undefined : responses[index];
   if (record === undefined) return null;

@@ -42,8 +42,8 @@ export function ModelStage() {
           </>
         )}
         <p class="small muted">
-          A folder in Hugging Face layout works: config.json, tokenizer.json and model.safetensors. It is copied into
-          this browser's storage and goes nowhere else.
+          A folder in Hugging Face layout works: config.json, tokenizer.json and model.safetensors. It is
+          copied into this browser's storage and goes nowhere else.
         </p>
       </section>
       <section class="card">
@@ -51,12 +51,18 @@ export function ModelStage() {
           <h3>Device</h3>
         </header>
         {device === null ? (
-          <p class="muted">Chosen when the model is loaded: WebGPU where there is a real GPU, else WebAssembly.</p>
+          <p class="muted">
+            Chosen when the model is loaded: WebGPU where there is a real GPU, else WebAssembly.
+          </p>
         ) : (
           <>
             <Figures
               items={[
-                { label: 'Backend', value: BACKEND[device.backend] ?? device.backend, unit: device.description },
+                {
+                  label: 'Backend',
+                  value: BACKEND[device.backend] ?? device.backend,
+                  unit: device.description,
+                },
                 ...(device.backend === 'webgpu' ? [] : [{ label: 'Threads', value: device.threads }]),
               ]}
             />
@@ -65,9 +71,9 @@ export function ModelStage() {
         )}
         {!window.crossOriginIsolated && (
           <p class="notice warn-box">
-            This page is not cross-origin isolated, so WebAssembly gets one thread. Everything works, only slower. A
-            server that sends the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy:
-            require-corp lifts this.
+            This page is not cross-origin isolated, so WebAssembly gets one thread. Everything works, only
+            slower. A server that sends the headers Cross-Origin-Opener-Policy: same-origin and
+            Cross-Origin-Embedder-Policy: require-corp lifts this.
           </p>
         )}
       </section>

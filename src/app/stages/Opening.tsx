@@ -1,5 +1,6 @@
 import { pickDataset, pickModel, start } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
+import { EXAMPLE_NAME } from '../example.ts';
 import { count } from '../format.ts';
 import { activity, records, view } from '../signals.ts';
 
@@ -9,7 +10,7 @@ export function Opening() {
   const rows = dataset?.rows ?? [];
   const shown = pick(rows.length, 4).map((index) => rows[index]);
   const { manifest } = view.value;
-  const own = dataset !== null && dataset.id !== 'default';
+  const own = dataset !== null && dataset.name !== EXAMPLE_NAME;
   return (
     <div class="page opening">
       <div class="stack">
@@ -18,9 +19,9 @@ export function Opening() {
           <Icon name="lock" /> Runs on this device. Nothing is uploaded.
         </p>
         <p class="lead">
-          Give prompts with the answers you want. The model answers each one many times; answers that mean something
-          else than yours become negatives, and the model learns to prefer your answer over all of them. No one has to
-          rank anything. You get a LoRA adapter that loads in PEFT, transformers and vLLM.
+          Give prompts with the answers you want. The model answers each one many times; answers that mean
+          something else than yours become negatives, and the model learns to prefer your answer over all of
+          them. No one has to rank anything. You get a LoRA adapter that loads in PEFT, transformers and vLLM.
         </p>
       </div>
       <div class="row" style={{ gap: '12px' }}>
@@ -40,8 +41,9 @@ export function Opening() {
         </button>
       </div>
       <p class="small muted">
-        The example takes a few minutes. Your prompts: a JSONL or CSV file with a prompt and a target answer in each row; drop it
-        anywhere. Another model: a Hugging Face folder with config.json, tokenizer.json and model.safetensors.
+        The example takes a few minutes. Your prompts: a JSONL file, {'{"prompt": "…", "target": "…"}'} in
+        each line; drop it anywhere. Another model: a Hugging Face folder with config.json, tokenizer.json and
+        model.safetensors.
       </p>
       <section class="card" style={{ minHeight: '236px' }}>
         <header>
@@ -75,11 +77,12 @@ export function Opening() {
           <b>Learn the form.</b> A short fine-tuning on your answers (SFT).
         </li>
         <li>
-          <b>Find the negatives.</b> Many answers a prompt, compared with yours by meaning; the unlike ones are kept.
+          <b>Find the negatives.</b> Many answers a prompt, compared with yours by meaning; the unlike ones
+          are kept.
         </li>
         <li>
-          <b>Prefer yours.</b> Preference training (DPO) against many negatives at once, then a test on held-out
-          prompts.
+          <b>Prefer yours.</b> Preference training (DPO) against many negatives at once, then a test on
+          held-out prompts.
         </li>
       </ol>
     </div>

@@ -11,7 +11,8 @@ import { Empty, Frame } from './Frame.tsx';
 import { ResultChart } from './ResultChart.tsx';
 
 export function ResultStage() {
-  const report = view.value.manifest?.report;
+  const done = view.value.stages.evaluate.state === 'done';
+  const report = done ? view.value.manifest?.report : undefined;
   const { warnings } = view.value;
   return (
     <Frame stage="evaluate">
@@ -48,7 +49,11 @@ function Scores() {
     return score === undefined ? [] : [{ arm, score }];
   });
   if (arms.length === 0) {
-    return <Empty>No prompts were held out, so nothing was measured. Hold some out in Data to see the effect.</Empty>;
+    return (
+      <Empty>
+        No prompts were held out, so nothing was measured. Hold some out in Data to see the effect.
+      </Empty>
+    );
   }
   const graded = arms.some(({ score }) => score.accuracy !== undefined);
   return (

@@ -25,13 +25,19 @@ export function ResultChart({ arms, graded }: ResultChartProps) {
   const from = Math.max(graded ? 0 : -1, least - margin);
   const to = Math.min(1, most + margin);
   const x = (value: number) => LEFT + ((value - from) / (to - from)) * (WIDTH - LEFT - 24);
-  const ticks = [0, 1, 2, 3].map((at) => from + ((to - from) * at) / 3);
+  const ticks = niceTicks(from, to);
   const height = points.length * ROW + 30;
   const words = points.map((point) => `${ARM_NAME[point.arm]} ${format(point.value)}`).join(', ');
   const what = graded ? 'Share right' : 'Similarity to the target';
   return (
     <figure>
-      <svg viewBox={`0 0 ${WIDTH} ${height}`} width="100%" role="img" aria-label={`${what}: ${words}.`} font-size="12">
+      <svg
+        viewBox={`0 0 ${WIDTH} ${height}`}
+        width="100%"
+        role="img"
+        aria-label={`${what}: ${words}.`}
+        font-size="12"
+      >
         {ticks.map((tick) => (
           <g key={tick}>
             <line x1={x(tick)} x2={x(tick)} y1="4" y2={height - 26} stroke="var(--line)" />
@@ -58,4 +64,12 @@ export function ResultChart({ arms, graded }: ResultChartProps) {
       <figcaption class="small muted">{what}</figcaption>
     </figure>
   );
+}
+
+/** Three to six round values inside the range. */
+function niceTicks(from: number, to: number): number[] {
+  const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].find((each) => (to - from) / each <= 5.5) ?? 1;
+  const ticks: number[] = [];
+  for (let at = Math.ceil(from / step); at * step <= to; at++) ticks.push(at * step);
+  return ticks;
 }

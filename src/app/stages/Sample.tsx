@@ -25,8 +25,14 @@ export function SampleStage() {
         <Figures
           items={[
             { label: 'Answers', value: count(answers) },
-            { label: 'Prompts', value: count(done.length), unit: prepared === null ? '' : `of ${count(prepared.train.length)}` },
-            ...(rate === undefined ? [] : [{ label: 'Rate', value: short(Math.round(rate)), unit: 'tokens/s' }]),
+            {
+              label: 'Prompts',
+              value: count(done.length),
+              unit: prepared === null ? '' : `of ${count(prepared.train.length)}`,
+            },
+            ...(rate === undefined
+              ? []
+              : [{ label: 'Rate', value: short(Math.round(rate)), unit: 'tokens/s' }]),
             ...(progress !== null && progress.rate > 0 && state === 'running'
               ? [{ label: 'Speed', value: figure(progress.rate), unit: `${progress.unit}/s` }]
               : []),

@@ -16,14 +16,19 @@ export function SftStage() {
       loss:
         heldOut === undefined
           ? loss
-          : [...loss, { label: 'held out', color: '--sft-arm', dashed: true, values: columnOf(metrics, heldOut) }],
+          : [
+              ...loss,
+              { label: 'held out', color: '--sft-arm', dashed: true, values: columnOf(metrics, heldOut) },
+            ],
       norm: [{ label: 'norm', color: '--accent', values: columnOf(metrics, 'gradNorm') }],
     };
   }, [metrics]);
   return (
     <Frame stage="sft">
       {metrics.length === 0 ? (
-        <Empty>The loss is drawn here, step by step, and a few held-out prompts are answered again and again.</Empty>
+        <Empty>
+          The loss is drawn here, step by step, and a few held-out prompts are answered again and again.
+        </Empty>
       ) : (
         <div class="columns">
           <section class="card">

@@ -18,7 +18,6 @@ export function TokenView({ prompt, target }: TokenViewProps) {
     <div class="stack">
       <p class="tokens">
         {all.map(({ piece, trained }, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: pieces repeat and never move
           <span key={at} class={trained ? 'token trained' : 'token'}>
             {at === prompt.length && <span class="sr">Target: </span>}
             {visible(piece)}
@@ -30,7 +29,8 @@ export function TokenView({ prompt, target }: TokenViewProps) {
           <span class="token mono">prompt</span> {prompt.length} tokens, read only
         </span>
         <span>
-          <span class="token trained mono">target</span> {target.length} tokens, underlined, counted by the loss
+          <span class="token trained mono">target</span> {target.length} tokens, underlined, counted by the
+          loss
         </span>
         <span>· is a space, ↵ a line end</span>
       </p>

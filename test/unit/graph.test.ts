@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest';
+import { backward, Graph, print, ShapeError } from '../../src/graph/index.ts';
+import { responseTotal } from '../../src/model/block.ts';
+import { frozenHeadGraph, headChunks } from '../../src/model/training-graphs.ts';
+import { referenceConfig } from '../fixtures/reference.ts';
+
+describe('gradient graphs as text', () => {
+  test('a linear layer', () => {
+    const g = new Graph();
+    const x = g.input('x', 'float32', [2, 3]);
+    const w = g.input('w', 'float32', [4, 3]);
+    const y = g.gemm(x, w, { transB: true });
+    const dy = g.input('dy', 'float32', [2, 4]);
+    backward(g, [y], [dy], [x, w]).forEach((d, i) => {
+      g.output(i === 0 ? 'dx' : 'dw', d);
+    });
+    expect(print(g)).toMatchInlineSnapshot(`
+      "(x:f32[2,3], w:f32[4,3], dy:f32[2,4])
+        v1:f32[2,3] = Gemm(dy, w) {transA=false transB=false}
+        v2:f32[4,3] = Gemm(dy, x) {transA=true transB=false}
+        -> dx=v1, dw=v2"
+    `);
+  });
+
+  test('silu, its sigmoid reused', () => {
+    const g = new Graph();
+    const x = g.input('x', 'float32', [5]);
+    const y = g.mul(x, g.sigmoid(x));
+    const [dx] = backward(g, [y], [g.input('dy', 'float32', [5])], [x]);
+    if (dx) g.output('dx', dx);
+    expect(print(g)).toMatchInlineSnapshot(`
+      "(x:f32[5], dy:f32[5])
+        c6:f32[] = [1]
+        v0:f32[5] = Sigmoid(x)
+        v3:f32[5] = Mul(dy, v0)
+        v4:f32[5] = Mul(dy, x)
+        v6:f32[5] = Sub(c6, v0)
+        v7:f32[5] = Mul(v0, v6)
+        v8:f32[5] = Mul(v4, v7)
+        v9:f32[5] = Add(v3, v8)
+        -> dx=v9"
+    `);
+  });
+
+  test('a broadcast bias is summed back to its shape', () => {
+    const g = new Graph();
+    const x = g.input('x', 'float32', [2, 3]);
+    const bias = g.input('bias', 'float32', [3]);
+    const y = g.add(x, bias);
+    const [d] = backward(g, [y], [g.input('dy', 'float32', [2, 3])], [bias]);
+    if (d) g.output('dbias', d);
+    expect(print(g)).toMatchInlineSnapshot(`
+      "(x:f32[2,3], bias:f32[3], dy:f32[2,3])
+        v1:f32[1,3] = ReduceSum(dy) {axes=[0] keepdims=true}
+        v2:f32[3] = Reshape(v1) {shape=[3]}
+        -> dbias=v2"
+    `);
+  });
+});
+
+describe('errors name the operator and the shapes', () => {
+  const g = new Graph();
+  const a = g.input('a', 'float32', [2, 3]);
+  const b = g.input('b', 'float32', [4, 5]);
+  test.each([
+    ['Add(f32[2,3], f32[4,5]): shapes do not broadcast', () => g.add(a, b)],
+    ['MatMul(f32[2,3], f32[4,5]): inner sizes differ', () => g.matmul(a, b)],
+    ['Reshape(f32[2,3]): 6 elements do not make [7]', () => g.reshape(a, [7])],
+    ['Concat(f32[2,3], f32[4,5]): differ beside axis 0', () => g.concat([a, b], 0)],
+    ['Split(f32[2,3]): sizes [1,1] do not add up to axis 1', () => g.split(a, 1, [1, 1])],
+  ])('%s', (message, build) => {
+    expect(build).toThrow(message);
+    expect(build).toThrow(ShapeError);
+  });
+
+  test('names are unique, and values stay in their graph', () => {
+    expect(() => g.input('a', 'float32', [1])).toThrow('the name a is taken');
+    expect(() => new Graph().neg(a)).toThrow('belongs to another graph');
+  });
+});
+
+test('no tensor of the head is larger than a chunk of tokens by the vocabulary', () => {
+  const config = { ...referenceConfig(true), vocabSize: 49_152 };
+  const shape = { groups: 2, promptRows: 8, responses: 3, responseRows: 64 };
+  const rows = responseTotal(shape);
+  const chunks = headChunks(rows, config.vocabSize);
+  expect(chunks.reduce((a, b) => a + b, 0)).toBe(rows);
+  const most = Math.max(...chunks) * config.vocabSize;
+  expect(most).toBeLessThanOrEqual(2 ** 21);
+  const wide = frozenHeadGraph(config, shape, true).nodes.flatMap((node) => node.outputs);
+  for (const { shape: dims } of wide.filter((v) => v.shape.includes(config.vocabSize))) {
+    // The gathered and the transposed table itself has [vocabulary, hidden]; everything else is a chunk.
+    expect(Number(dims[0])).toBeLessThanOrEqual(Math.max(...chunks));
+  }
+});

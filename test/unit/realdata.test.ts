@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { folder } from '../../scripts/lib/native.ts';
+import { openDevice } from '../../src/engine/backend.ts';
+import { openEmbedder } from '../../src/engine/embedder.ts';
+import { loadLanguageModel } from '../../src/engine/language-model.ts';
+import type { LanguageModel } from '../../src/engine/types.ts';
+import { REAL_DATA, REAL_DATA_NOTE, realFile, realPath } from '../fixtures/realdata.ts';
+import { greedyStory } from '../fixtures/stories.ts';
+
+describe.skipIf(REAL_DATA === null)(`real models in Node (${REAL_DATA_NOTE})`, () => {
+  let model: LanguageModel;
+  beforeAll(async () => {
+    model = await loadLanguageModel(
+      await openDevice({ backend: 'wasm' }),
+      folder(realPath('stories260k-hf')),
+    );
+  });
+  afterAll(() => model.dispose());
+
+  test('stories260k decodes greedily to the text its author published (WASM)', async () => {
+    const expected = JSON.parse(
+      new TextDecoder().decode(await realFile('stories260k-hf/expected_greedy.json')),
+    );
+    expect(await greedyStory(model, expected.greedy_from_bos_ids.length)).toEqual(
+      expected.greedy_from_bos_ids,
+    );
+  }, 60_000);
+
+  test('the embedder reproduces the vector that came with it', async () => {
+    const embedder = await openEmbedder({
+      base: `${realPath('')}/`,
+      name: 'embedder-m2v-bge64',
+      pooling: 'mean',
+    });
+    const [want] = JSON.parse(
+      new TextDecoder().decode(await realFile('embedder-m2v-bge64/expected_embeddings.json')),
+    );
+    const [vector] = await embedder.embed(['hello world']);
+    expect(vector?.length).toBe(want.length);
+    (want as number[]).forEach((x, i) => {
+      expect(vector?.[i]).toBeCloseTo(x, 4);
+    });
+  });
+});
