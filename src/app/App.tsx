@@ -40,9 +40,9 @@ export function App() {
         <main class="main" id="main-panel" tabIndex={-1}>
           <div class="notices">
             <Banner />
-            <RedoNotice />
           </div>
           {ready.value && <Page key={stage ?? 'opening'} />}
+          <RedoNotice />
         </main>
       </div>
       <DropCover />

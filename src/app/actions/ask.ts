@@ -5,7 +5,7 @@ import type { Arm, CheckResult } from '../../pipeline/types.ts';
 import { callback, callWorker, WorkerCrash } from '../client.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { busy, problem, view } from '../signals.ts';
-import { storedRun } from './runs.ts';
+import { storedRun } from './edits.ts';
 
 async function asking<T>(what: string, ask: () => Promise<T>): Promise<T | null> {
   if (busy.value) return null;

@@ -5,8 +5,9 @@ import { host } from '../host.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, edits, problem, records, said, selected, view } from '../signals.ts';
+import { edit } from './edits.ts';
 import { measureStorage } from './preferences.ts';
-import { edit, newRun } from './runs.ts';
+import { newRun } from './runs.ts';
 
 /** Asks for files through a file input, which works in every browser. */
 function ask(options: { accept?: string; folder?: boolean }): Promise<File[]> {
@@ -70,16 +71,6 @@ export async function useDataset(file: File): Promise<void> {
   try {
     const { readDataset } = await import('../dataset.ts');
     const dataset = await readDataset(file);
-    if (dataset.rows.length === 0) {
-      const first = dataset.refused[0];
-      problem.value = {
-        title: `${file.name} holds no row that can be used`,
-        safe: 'Nothing was changed.',
-        advice: 'Each row needs a prompt and a target answer, e.g. {"prompt": "…", "target": "…"}.',
-        details: first === undefined ? '' : `line ${first.line}: ${first.reason}`,
-      };
-      return;
-    }
     const settings = config.value;
     newRun();
     batch(() => {

@@ -3,24 +3,8 @@ import { effect } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
 import { config } from '../settings.ts';
 import { busy, keepAwake, notify, said, storageUse, type Theme, theme, title } from '../signals.ts';
-import { edit } from './runs.ts';
-
-/** localStorage may be blocked; the page works without it. */
-export function remember(key: string, value: string): void {
-  try {
-    localStorage.setItem(`self-contrast.${key}`, value);
-  } catch {
-    // nothing depends on it
-  }
-}
-
-export function recall(key: string): string | null {
-  try {
-    return localStorage.getItem(`self-contrast.${key}`);
-  } catch {
-    return null;
-  }
-}
+import { edit } from './edits.ts';
+import { recall, remember } from './memory.ts';
 
 export function setTheme(next: Theme): void {
   theme.value = next;

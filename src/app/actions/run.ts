@@ -6,8 +6,9 @@ import { host } from '../host.ts';
 import { crashProblem, problemOf, problemOfRun } from '../problems.ts';
 import { type Activity, activity, problem, selected, view } from '../signals.ts';
 import { isFinished, reduceEvents, settled } from '../state.ts';
+import { storedRun } from './edits.ts';
 import { announce, measureStorage } from './preferences.ts';
-import { listRuns, openStage, readRecords, refreshAfter, storedRun } from './runs.ts';
+import { listRuns, openStage, readRecords, refreshAfter } from './runs.ts';
 
 /** Often enough to look live, rarely enough to leave the processor to the model. */
 const FOLD_EVERY_MS = 120;

@@ -21,7 +21,7 @@ function lastNumber(values: readonly (number | null)[]): number | null {
  * A line chart over optimiser steps. Its place is kept while uPlot loads; series differ by dash as well as by
  * colour, and the legend carries the numbers, so that nothing is in the picture alone.
  */
-export function Chart({ title, help, x, series, height = 190, format = figure }: ChartProps) {
+export function Chart({ title, help, x, series, height = 190, format }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const latest = useRef({ x, series });
@@ -47,7 +47,7 @@ export function Chart({ title, help, x, series, height = 190, format = figure }:
 
   const values = series.map((each) => {
     const value = cursor === null ? lastNumber(each.values) : (each.values[cursor] ?? null);
-    return { ...each, shown: value === null ? '–' : format(value) };
+    return { ...each, shown: value === null ? '–' : (format ?? figure)(value) };
   });
   const at = cursor === null ? undefined : x[cursor];
   const summary = values.map((each) => `${each.label} ${each.shown}`).join(', ');

@@ -21,7 +21,7 @@ export function RunMenu() {
         name={`Run: ${current?.name ?? 'new run'}. Open the run menu.`}
         label={
           <>
-            <span class="muted">run</span>
+            <span class="muted run-word">run</span>
             <span class="clip" style={{ maxWidth: 'min(34vw, 320px)' }}>
               {current?.name ?? 'New run'}
             </span>

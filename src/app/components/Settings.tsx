@@ -49,7 +49,7 @@ export function RedoNotice() {
   );
   if (marksUnused.value) changed.push('answers marked as right');
   return (
-    <section class="notice warn-box" aria-live="polite">
+    <section class="notice warn-box redo" aria-live="polite">
       <div class="stack">
         <p>
           <b>Changed: {changed.join(', ')}.</b> The next start does again: {names.join(', ')}. Until then the

@@ -25,12 +25,25 @@ function colour(host: HTMLElement, property: string): string {
   return value;
 }
 
+/** Optimiser steps are whole numbers. */
+const WHOLE_STEPS = [1, 2, 5].concat(
+  [1, 2, 3, 4, 5, 6].flatMap((zeros) => [1, 2, 5].map((by) => by * 10 ** zeros)),
+);
+
+/** A tick of an axis whose ticks are `step` apart: 0.60, 0.65, 0.70. */
+function decimal(value: number, step: number): string {
+  if (step < 1e-4) return value === 0 ? '0' : value.toExponential(1).replaceAll('-', '−');
+  // toPrecision first: a step of 0.1 may come as 0.09999.
+  const digits = Math.max(0, -Math.floor(Math.log10(Number(step.toPrecision(3)))));
+  return value.toFixed(digits).replace('-', '−');
+}
+
 export function createPlot(
   host: HTMLElement,
   options: {
     height: number;
-    logX?: boolean;
-    yFormat: (value: number) => string;
+    /** How the vertical axis writes its values; by default with as many digits as its steps need. */
+    yFormat: ((value: number) => string) | undefined;
     onCursor: (index: number | null) => void;
   },
   x: readonly number[],
@@ -52,8 +65,13 @@ export function createPlot(
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: false } },
       axes: [
-        { ...axis, size: 26 },
-        { ...axis, size: 52, values: (_, splits) => splits.map(options.yFormat) },
+        { ...axis, size: 26, incrs: WHOLE_STEPS },
+        {
+          ...axis,
+          size: 52,
+          values: (_self, splits, _axis, _space, step) =>
+            splits.map((at) => options.yFormat?.(at) ?? decimal(at, step)),
+        },
       ],
       series: [
         {},

@@ -172,7 +172,7 @@ function Lengths() {
     const lengths = prepared.train.map((row) => row.promptIds.length + row.targetIds.length);
     const longest = lengths.reduce((most, each) => Math.max(most, each), 0);
     const cut = lengths.filter((each) => context !== undefined && each >= context).length;
-    return { bins: binned([lengths], Math.min(40, Math.max(8, longest)), [0, longest + 1]), longest, cut };
+    return { bins: binned([lengths], longest < 60 ? longest + 1 : 48, [0, longest + 1]), longest, cut };
   }, [prepared, context]);
   if (bins === null) return null;
   const inSight = context !== undefined && context <= bins.longest;

@@ -1,8 +1,9 @@
 import { useMemo } from 'preact/hooks';
+import type { MetricRecord } from '../../pipeline/types.ts';
 import { Chart } from '../components/Chart.tsx';
 import { Figures } from '../components/Figures.tsx';
 import { Previews } from '../components/Previews.tsx';
-import { figure, percent, signed } from '../format.ts';
+import { figure, percent } from '../format.ts';
 import { columnOf, ends } from '../metrics.ts';
 import { config } from '../settings.ts';
 import { view } from '../signals.ts';
@@ -46,7 +47,7 @@ export function DpoStage() {
   }
   const margin = ends(metrics, 'rewardMargin');
   const accuracy = ends(metrics, 'rewardAccuracy');
-  const logp = ends(metrics, 'chosenLogp');
+  const change = chosenChange(metrics, config.value.dpo.beta);
   const { x } = plots;
   const height = 160;
   return (
@@ -63,7 +64,7 @@ export function DpoStage() {
             : [{ label: 'Ranked right', value: percent(accuracy[1]), help: HELP.accuracy }]),
         ]}
       />
-      {logp !== null && <ChosenNote change={logp[1] - logp[0]} />}
+      {change < -0.5 && <ChosenNote change={change} />}
       <div class="columns">
         <section class="card">
           <Chart title="Rewards" help={HELP.rewards} x={x} series={plots.rewards} height={height} />
@@ -106,14 +107,23 @@ function asPercent(value: number): string {
   return percent(value, 0);
 }
 
+/**
+ * Nats by which the targets' log-probability has moved from the reference, over the last quarter of the steps.
+ * Taken from the rewards: the log-probability itself changes with the prompts of a step.
+ */
+function chosenChange(metrics: readonly MetricRecord[], beta: number): number {
+  const rewards = columnOf(metrics, 'rewardChosen').filter((value) => value !== null);
+  const last = rewards.slice(Math.floor(rewards.length * 0.75));
+  return last.length === 0 ? 0 : last.reduce((sum, each) => sum + each, 0) / last.length / beta;
+}
+
 /** A falling log-probability of the target worries people; said in words when it happens. */
 function ChosenNote({ change }: { change: number }) {
-  if (change > -0.5) return null;
   return (
     <p class="notice">
-      The target answers became less likely by {signed(change).slice(1)} nats since the first step. That is
-      normal in preference training as long as the negatives fall more, which the margin shows. If answers get
-      worse, lower the learning rate, raise beta, or add a share of the SFT loss (under More).
+      The target answers are {figure(-change, 2)} nats less likely than before this stage. That is normal in
+      preference training as long as the negatives fall more, which the margin shows. If answers get worse,
+      lower the learning rate, raise beta, or add some of the SFT term (under More).
     </p>
   );
 }

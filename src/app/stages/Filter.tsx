@@ -4,10 +4,11 @@ import { Answers } from '../components/Answers.tsx';
 import { Figures } from '../components/Figures.tsx';
 import { Histogram } from '../components/Histogram.tsx';
 import { PromptList } from '../components/PromptList.tsx';
+import { changedKeys } from '../fields.ts';
 import { count, percent, similarity } from '../format.ts';
 import { binned, quantile, shareBelow } from '../histogram.ts';
 import { answerRows, poolOfRun } from '../pool.ts';
-import { config } from '../settings.ts';
+import { config, savedConfig } from '../settings.ts';
 import { busy, records, view } from '../signals.ts';
 import { similarities } from '../state.ts';
 import { Empty, Frame } from './Frame.tsx';
@@ -66,6 +67,12 @@ export function FilterStage() {
           },
         ]}
       />
+      {pool.dropped === pool.prompts && (
+        <p class="notice warn-box">
+          No prompt keeps {settings.dpo.negatives} answers at this cut, so there would be nothing to train on.
+          Keep a larger share, or ask for fewer negatives a prompt.
+        </p>
+      )}
       <section class="card">
         <header>
           <h3>Similarity to the target, all answers</h3>
@@ -116,7 +123,7 @@ function OnePrompt() {
   const record = index === undefined ? undefined : responses[index];
   if (record === undefined) return null;
   const row = prepared?.train[record.index];
-  const stale = view.value.manifest?.config.filter !== config.value.filter;
+  const stale = changedKeys(savedConfig.value, config.value).some((key) => key.startsWith('filter.'));
   const rows = answerRows(record, stale ? [] : pairs, config.value.filter).sort(
     (a, b) => (b.response.similarity ?? -2) - (a.response.similarity ?? -2),
   );

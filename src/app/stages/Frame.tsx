@@ -3,7 +3,7 @@ import type { Stage } from '../../pipeline/types.ts';
 import { start } from '../actions.ts';
 import { Settings } from '../components/Settings.tsx';
 import { duration, percent } from '../format.ts';
-import { activity, view } from '../signals.ts';
+import { activity, reading, view } from '../signals.ts';
 import { STAGE_LEAD, STAGE_NAME, timeLeft } from '../stagetext.ts';
 
 /** What all stages share: name, one sentence, progress, the stage's picture, its settings. */
@@ -45,5 +45,5 @@ export function Frame({ stage, children }: { stage: Stage; children?: ComponentC
 
 /** Where a stage has nothing to show yet: what will be here. */
 export function Empty({ children }: { children: ComponentChildren }) {
-  return <p class="empty">{children}</p>;
+  return <p class="empty">{reading.value ? 'Reading what is stored of this run.' : children}</p>;
 }

@@ -1,0 +1,76 @@
+/** Changed settings and marks, and what they make of a stored run. */
+import { batch } from '@preact/signals';
+import type { RunConfig } from '../../pipeline/config.ts';
+import { exampleDataset } from '../example.ts';
+import { host } from '../host.ts';
+import { answerFate } from '../pool.ts';
+import { problemOf } from '../problems.ts';
+import { config, savedConfig, staleFrom } from '../settings.ts';
+import { busy, edits, problem, records, view } from '../signals.ts';
+import { clearedFrom, clearedManifest, withManifest } from '../state.ts';
+import { remember } from './memory.ts';
+import { listRuns, readRecords } from './runs.ts';
+
+/** Changed settings wait in the page until the next start; see applyEdits. */
+export function edit(next: RunConfig): void {
+  if (busy.value) return;
+  edits.value = JSON.stringify(next) === JSON.stringify(savedConfig.value) ? null : next;
+}
+
+export function discardEdits(): void {
+  edits.value = null;
+}
+
+/** Makes sure the shown run is stored, with the settings as edited; removes what must be redone. */
+export async function storedRun(): Promise<string> {
+  const { manifest } = view.value;
+  if (manifest === null) {
+    const dataset = records.value.dataset ?? (await exampleDataset());
+    const name = `${dataset.name}, k=${config.value.dpo.negatives}`;
+    const created = await host.createRun({ name, config: config.value, dataset });
+    batch(() => {
+      view.value = withManifest(view.value, created);
+      records.value = { ...records.value, dataset };
+      edits.value = null;
+    });
+    remember('run', created.id);
+    await listRuns();
+    return created.id;
+  }
+  await applyEdits(manifest.id);
+  return manifest.id;
+}
+
+/** Stores edited settings; what they or the user's marks make stale is removed first. */
+async function applyEdits(id: string): Promise<void> {
+  const edited = edits.value ?? savedConfig.value;
+  const from = staleFrom.value;
+  if (edits.value === null && from === null) return;
+  const store = await host.runStore(id);
+  if (from !== null) await store.clearFrom(from);
+  const manifest = await store.manifest();
+  const next = { ...(from === null ? manifest : clearedManifest(manifest, from)), config: edited };
+  await store.saveManifest(next);
+  batch(() => {
+    view.value = { ...(from === null ? view.value : clearedFrom(view.value, from)), manifest: next };
+    edits.value = null;
+  });
+  await readRecords(id);
+}
+
+/** Marks an answer as right although it is unlike the target, or takes that back; pairs are drawn again. */
+export async function markAnswer(index: number, response: number): Promise<void> {
+  const record = view.value.responses[index];
+  const id = view.value.manifest?.id;
+  if (record === undefined || id === undefined || busy.value) return;
+  const next = answerFate(record, response, config.value.filter);
+  try {
+    const store = await host.runStore(id);
+    await store.saveResponses([next]);
+    const list = [...view.value.responses];
+    list[index] = next;
+    view.value = { ...view.value, responses: list };
+  } catch (error) {
+    problem.value = problemOf('The mark could not be stored', error);
+  }
+}

@@ -1,0 +1,72 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { unzipSync } from 'fflate';
+import { type BrowserContext, chromium, type Page } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chromiumFlags } from '../../scripts/chromium.ts';
+import { freshDist } from '../../scripts/headless/build.ts';
+import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
+import { setup } from '../../scripts/setup.ts';
+
+const DATA = fileURLToPath(new URL('../../public/datasets/word-helper/train.jsonl', import.meta.url));
+
+let server: LocalServer;
+let context: BrowserContext;
+let scratch: string;
+let page: Page;
+const errors: string[] = [];
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'self-contrast-page-'));
+  server = await startServer(await freshDist(() => {}));
+  context = await chromium.launchPersistentContext(join(scratch, 'profile'), {
+    executablePath: setup(),
+    headless: true,
+    args: chromiumFlags('none'),
+    viewport: { width: 1280, height: 720 },
+  });
+  page = context.pages()[0] ?? (await context.newPage());
+  page.on('pageerror', (error) => errors.push(error.message));
+}, 120_000);
+afterAll(async () => {
+  await context?.close();
+  await server?.close();
+  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+});
+
+test('the page opens with the example loaded and one primary button', async () => {
+  await page.goto(server.origin);
+  await page.getByRole('button', { name: 'Align the example model' }).waitFor();
+  expect(await page.getByText('Runs on this device. Nothing is uploaded.').isVisible()).toBe(true);
+  await page.getByText('1,000 prompts, 200 more held out').waitFor();
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect(sideways).toBeLessThanOrEqual(0);
+}, 60_000);
+
+test('own prompts: a bad row is refused with its line, the rest are aligned, and a reload shows the result', async () => {
+  const rows = (await readFile(DATA, 'utf8')).split('\n').slice(0, 20);
+  const file = join(scratch, 'mine.jsonl');
+  await writeFile(file, [...rows, '{"prompt": "no target"}'].join('\n'));
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Use my prompts' }).click();
+  await (await chooser).setFiles(file);
+  await page.getByRole('tab', { name: '1 refused' }).click();
+  await page.getByText('line 21').waitFor();
+  await page.getByRole('button', { name: 'Run all' }).click();
+  await page.getByText('The run is finished.').waitFor({ timeout: 180_000 });
+
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download adapter' }).first().click();
+  const path = await (await download).path();
+  const zip = unzipSync(new Uint8Array(await readFile(path)));
+  const names = Object.keys(zip).map((name) => name.split('/').at(-1));
+  expect(names.sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+
+  await page.reload();
+  await page.getByText('The run is finished.').waitFor();
+  await page.getByRole('button', { name: /Filter/ }).click();
+  expect(await page.locator('.answer').count()).toBeGreaterThan(5);
+  expect(errors).toEqual([]);
+}, 240_000);
