@@ -33,6 +33,9 @@ export function crashProblem(error: unknown): Problem {
 }
 
 function adviceFor(message: string): string {
+  if (/could not be started/i.test(message)) {
+    return 'Reload the page and press Resume. If it happens again, the server does not deliver all files of this page.';
+  }
   if (/quota|QuotaExceeded/i.test(message)) {
     return 'The browser has no more room for this page. Delete runs you no longer need in the run menu, then press Resume.';
   }

@@ -13,7 +13,7 @@ export interface PreferenceGroup {
 }
 
 /** Prompts scored at a time between looks at the signal. */
-const SLICE = 64;
+const SLICE = 16;
 
 /** Log-probability of every used target under the SFT policy; computed once and stored. */
 async function targetReferences(

@@ -45,8 +45,8 @@ export function DpoStage() {
       </Frame>
     );
   }
-  const margin = ends(metrics, 'rewardMargin');
-  const accuracy = ends(metrics, 'rewardAccuracy');
+  const margin = finalFigure('rewardMargin') ?? ends(metrics, 'rewardMargin')?.[1];
+  const accuracy = finalFigure('rewardAccuracy') ?? ends(metrics, 'rewardAccuracy')?.[1];
   const change = chosenChange(metrics, config.value.dpo.beta);
   const { x } = plots;
   const height = 160;
@@ -56,12 +56,12 @@ export function DpoStage() {
         items={[
           { label: 'Step', value: metrics.at(-1)?.step ?? 0 },
           { label: 'Negatives', value: config.value.dpo.negatives, unit: 'a prompt' },
-          ...(margin === null
+          ...(margin === undefined
             ? []
-            : [{ label: 'Reward margin', value: figure(margin[1]), help: HELP.margin }]),
-          ...(accuracy === null
+            : [{ label: 'Reward margin', value: figure(margin), help: HELP.margin }]),
+          ...(accuracy === undefined
             ? []
-            : [{ label: 'Ranked right', value: percent(accuracy[1]), help: HELP.accuracy }]),
+            : [{ label: 'Ranked right', value: percent(accuracy), help: HELP.accuracy }]),
         ]}
       />
       {change < -0.5 && <ChosenNote change={change} />}
@@ -105,6 +105,12 @@ export function DpoStage() {
 
 function asPercent(value: number): string {
   return percent(value, 0);
+}
+
+/** A figure of the finished adapter over all pairs; the last step's stands in for it until then. */
+function finalFigure(name: string): number | undefined {
+  const value = view.value.manifest?.report?.stages.dpo?.[name];
+  return typeof value === 'number' ? value : undefined;
 }
 
 /**

@@ -30,7 +30,9 @@ export function Frame({ stage, children }: { stage: Stage; children?: ComponentC
           </span>
         </div>
         <p class="lead">{STAGE_LEAD[stage]}</p>
-        {summary !== '' && state === 'done' && stage !== 'evaluate' && <p class="muted">{summary}</p>}
+        {summary !== '' && state === 'done' && stage !== 'evaluate' && stage !== 'dpo' && (
+          <p class="muted">{summary}</p>
+        )}
         {state === 'running' && (
           <div class="bar" aria-hidden="true">
             <i style={{ width: `${share * 100}%` }} />
