@@ -87,14 +87,14 @@ export const DEFAULT_CONFIG: RunConfig = {
   lora: { rank: 8, alpha: 16, targets: [...LORA_TARGETS] },
   sft: {
     epochs: 1,
-    learningRate: 5e-4,
+    learningRate: 1e-3,
     batch: 16,
     schedule: 'cosine',
     warmup: 0.1,
     weightDecay: 0,
     maxGradNorm: 1,
   },
-  sample: { n: 16, temperature: 1, topP: 1, topK: 0, maxTokens: 48 },
+  sample: { n: 16, temperature: 1, topP: 1, topK: 0, maxTokens: 32 },
   filter: { mode: 'lastdedup', percent: 75 },
   dpo: {
     negatives: 8,
@@ -102,14 +102,14 @@ export const DEFAULT_CONFIG: RunConfig = {
     loss: 'sigmoid',
     ftx: 0,
     epochs: 1,
-    learningRate: 3e-4,
-    batch: 32,
+    learningRate: 1e-3,
+    batch: 16,
     schedule: 'cosine',
     warmup: 0.1,
     weightDecay: 0,
     maxGradNorm: 1,
   },
-  evaluate: { samples: 4 },
+  evaluate: { samples: 8 },
 };
 
 /** A copy of the defaults that shares nothing with them. */

@@ -35,17 +35,18 @@ export function diagnose(report: Omit<Report, 'warnings'>, n: number): string[] 
   }
   const { sft, selfContrast } = report.evaluation.heldOut;
   if (sft && selfContrast) {
-    if (sft.accuracy !== undefined && selfContrast.accuracy !== undefined) {
-      const error = Math.hypot(sft.accuracyError ?? 0, selfContrast.accuracyError ?? 0);
-      const gain = selfContrast.accuracy - sft.accuracy;
-      if (gain < -error)
+    const { gainOverSft } = report.evaluation;
+    if (gainOverSft) {
+      const { accuracy, error } = gainOverSft;
+      if (accuracy < -2 * error) {
         warnings.push(
           'On held-out prompts Self-Contrast is less accurate than SFT. Try a lower dpo.learningRate or fewer steps.',
         );
-      else if (gain < error)
+      } else if (accuracy < 2 * error) {
         warnings.push(
           'On held-out prompts the difference between Self-Contrast and SFT is within the noise.',
         );
+      }
     }
     if (selfContrast.meanTokens < 0.6 * sft.meanTokens || selfContrast.meanTokens > 1.6 * sft.meanTokens) {
       warnings.push(

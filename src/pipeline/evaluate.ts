@@ -46,6 +46,7 @@ export async function runEvaluate(
     heldOut: { base: base.score, sft: sft.score, selfContrast: selfContrast.score },
     winRateVsSft: winRate(selfContrast.answers.flat(), sft.answers.flat(), judge),
     judge,
+    ...pairedGain(heldOut, sft.answers, selfContrast.answers),
   };
 }
 
@@ -146,6 +147,20 @@ export function scoreOf(
   const variance =
     graded.reduce((total, x) => total + (x - accuracy) ** 2, 0) / Math.max(1, graded.length - 1);
   return { ...score, accuracy, accuracyError: Math.sqrt(variance / graded.length) };
+}
+
+/** Difference in accuracy between two arms on the same prompts: its noise is less than that of either arm. */
+export function pairedGain(
+  rows: readonly TokenizedRow[],
+  before: readonly (readonly Answer[])[],
+  after: readonly (readonly Answer[])[],
+): Pick<Report['evaluation'], 'gainOverSft'> {
+  const right = (list: readonly Answer[] = []) => mean(list.map((a) => (a.correct ? 1 : 0)));
+  const gains = rows.flatMap((row, i) => (row.grader ? [right(after[i]) - right(before[i])] : []));
+  if (gains.length < 2) return {};
+  const accuracy = mean(gains);
+  const variance = gains.reduce((total, x) => total + (x - accuracy) ** 2, 0) / (gains.length - 1);
+  return { gainOverSft: { accuracy, error: Math.sqrt(variance / gains.length) } };
 }
 
 /** Share of pairs of answers in which the first is better; ties count half. By the grader, else by similarity. */

@@ -127,6 +127,8 @@ export interface Report {
     readonly heldOut: Partial<Record<Arm, HeldOutScore>>;
     /** Self-Contrast against SFT on the same held-out prompts, ties 0.5; null without held-out prompts. */
     readonly winRateVsSft: number | null;
+    /** Accuracy of Self-Contrast less that of SFT, paired by prompt, with its standard error; graded data only. */
+    readonly gainOverSft?: { readonly accuracy: number; readonly error: number };
     /** What decided a win: the grader, or similarity to the target. */
     readonly judge: 'grader' | 'similarity' | null;
   };
