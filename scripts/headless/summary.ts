@@ -34,7 +34,11 @@ export function summaryText(report: Report, manifest: RunManifest): string {
         ]),
       ]),
     );
-    const { winRateVsSft, judge } = report.evaluation;
+    const { winRateVsSft, judge, gainOverSft } = report.evaluation;
+    if (gainOverSft) {
+      const [gain, error] = [gainOverSft.accuracy, gainOverSft.error].map((x) => (100 * x).toFixed(1));
+      lines.push(`Self-Contrast less SFT, paired by prompt: ${gain} points +- ${error}`);
+    }
     if (winRateVsSft !== null) {
       lines.push(
         `Win rate against SFT: ${(100 * winRateVsSft).toFixed(1)} % (judged by ${judge ?? 'nothing'})`,
