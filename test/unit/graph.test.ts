@@ -30,15 +30,15 @@ describe('gradient graphs as text', () => {
     if (dx) g.output('dx', dx);
     expect(print(g)).toMatchInlineSnapshot(`
       "(x:f32[5], dy:f32[5])
-        c6:f32[] = [1]
+        c4:f32[] = [1]
         v0:f32[5] = Sigmoid(x)
-        v3:f32[5] = Mul(dy, v0)
-        v4:f32[5] = Mul(dy, x)
-        v6:f32[5] = Sub(c6, v0)
-        v7:f32[5] = Mul(v0, v6)
-        v8:f32[5] = Mul(v4, v7)
-        v9:f32[5] = Add(v3, v8)
-        -> dx=v9"
+        v2:f32[5] = Mul(dy, v0)
+        v3:f32[5] = Mul(dy, x)
+        v5:f32[5] = Sub(c4, v0)
+        v6:f32[5] = Mul(v0, v5)
+        v7:f32[5] = Mul(v3, v6)
+        v8:f32[5] = Add(v2, v7)
+        -> dx=v8"
     `);
   });
 
