@@ -1,7 +1,7 @@
 /**
  * Pretrains the embedded default model with this project's own trainer, on onnxruntime's native CPU build.
  *
- * npx tsx scripts/pretrain.ts [--steps 1200] [--seed 1] [--out public/models/default-lm]
+ * npx tsx scripts/pretrain.ts [--steps 1000] [--batch 48] [--rate 4e-3] [--seed 1] [--out public/models/default-lm]
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,9 +21,9 @@ import { folder, nativeDevice } from './lib/native.ts';
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '1200' },
+    steps: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
-    batch: { type: 'string', default: '96' },
+    batch: { type: 'string', default: '48' },
     rate: { type: 'string', default: '4e-3' },
     out: { type: 'string', default: fileURLToPath(new URL('../public/models/default-lm', import.meta.url)) },
   },
