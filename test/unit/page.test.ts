@@ -68,5 +68,27 @@ test('own prompts: a bad row is refused with its line, the rest are aligned, and
   await page.getByText('The run is finished.').waitFor();
   await page.getByRole('button', { name: /Filter/ }).click();
   expect(await page.locator('.answer').count()).toBeGreaterThan(5);
+
+  // The chat answers with all three models, from what is stored.
+  await page.getByRole('button', { name: /7\s*Result/ }).click();
+  await page.getByLabel('Your message to the models').fill('What is the plural of box?');
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.locator('.chat[aria-busy="false"]').waitFor({ timeout: 60_000 });
+  const replies = await page.locator('.chat .reply .text').allTextContents();
+  expect(replies.length).toBe(3);
+  for (const reply of replies) expect(reply).not.toMatch(/^(|waiting)$/);
   expect(errors).toEqual([]);
 }, 240_000);
+
+test('a browser that refuses storage is told of in words, and the example is still shown', async () => {
+  const refused = await context.newPage();
+  await refused.addInitScript(() => {
+    IDBFactory.prototype.open = () => {
+      throw new DOMException('The operation is insecure.', 'SecurityError');
+    };
+  });
+  await refused.goto(server.origin);
+  await refused.getByText('This browser does not let the page store anything').waitFor();
+  await refused.getByText('1,000 prompts, 200 more held out').waitFor();
+  await refused.close();
+}, 60_000);
