@@ -36,11 +36,12 @@ export async function boot(): Promise<void> {
       followHash();
     }
   } catch (error) {
+    // First: a new run begins without a problem.
+    newRun();
     problem.value = {
       ...problemOf('This browser does not let the page store anything', error),
       advice: 'Leave private browsing or allow storage for this page, then reload.',
     };
-    newRun();
   } finally {
     ready.value = true;
   }
