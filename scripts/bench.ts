@@ -14,7 +14,7 @@ import type { Device, Tensors } from '../src/engine/device.ts';
 import { loadLanguageModel } from '../src/engine/language-model.ts';
 import type { Group } from '../src/engine/types.ts';
 import { Graph } from '../src/graph/index.ts';
-import { batchTensors, planMicroBatches } from '../src/model/batch.ts';
+import { planMicroBatches } from '../src/model/batch.ts';
 import { responseTotal, rowTotal } from '../src/model/block.ts';
 import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
 import { projections, TARGETS } from '../src/model/parameters.ts';
@@ -141,7 +141,6 @@ async function trainingRow(): Promise<Row> {
   let flops = 0;
   let bare = 0;
   for (const batch of plan) {
-    batchTensors(config, groups, batch);
     const list = products(config, rowTotal(batch.geometry), responseTotal(batch.geometry));
     flops += list.reduce((sum, { m, k, n, count }) => sum + 2 * m * k * n * count, 0);
     bare += await bareProducts(device, list);
