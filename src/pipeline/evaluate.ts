@@ -4,14 +4,15 @@ import { seedOf } from '../model/random.ts';
 import { type Context, optimiserOf, ProgressMeter } from './context.ts';
 import { grade } from './grade.ts';
 import { cosine, embedDistinct } from './negatives.ts';
-import type { Arm, HeldOutAnswer, HeldOutScore, PreparedData, Report, TokenizedRow } from './types.ts';
+import type { Arm, HeldOutAnswer, HeldOutScore, PreparedData, Report, TokenizedPrompt } from './types.ts';
 
 export const ARMS: readonly Arm[] = ['base', 'sft', 'selfContrast'];
 
 interface Answer {
   readonly text: string;
   readonly tokens: number;
-  readonly similarity: number;
+  /** To the target; absent without one. */
+  readonly similarity?: number;
   readonly correct?: boolean;
 }
 
@@ -52,7 +53,7 @@ export async function runEvaluate(
 
 async function evaluateArm(
   context: Context,
-  rows: readonly TokenizedRow[],
+  rows: readonly TokenizedPrompt[],
   adapter: AdapterWeights | null,
   onDone: (answers: number) => void,
 ): Promise<ArmResult> {
@@ -85,16 +86,18 @@ async function evaluateArm(
   const texts = samples.map((list) => list.map((s) => model.tokenizer.decode(s.tokenIds).trim()));
   const vector = await embedDistinct(
     await context.embedder(),
-    [...texts.flat(), ...rows.map((r) => r.target.trim())],
+    [...texts.flat(), ...rows.flatMap((r) => r.target?.trim() ?? [])],
     signal,
   );
   const answers = rows.map((row, i) =>
     (texts[i] ?? []).map((text, j): Answer => {
-      const similarity = cosine(vector(text), vector(row.target.trim()));
-      const tokens = samples[i]?.[j]?.tokenIds.length ?? 0;
-      return row.grader
-        ? { text, tokens, similarity, correct: grade(row.grader, text) }
-        : { text, tokens, similarity };
+      const wanted = row.target?.trim();
+      return {
+        text,
+        tokens: samples[i]?.[j]?.tokenIds.length ?? 0,
+        ...(wanted === undefined ? {} : { similarity: cosine(vector(text), vector(wanted)) }),
+        ...(row.grader ? { correct: grade(row.grader, text) } : {}),
+      };
     }),
   );
   const targetLogProb = await meanTargetLogProb(context, rows, adapter);
@@ -103,7 +106,7 @@ async function evaluateArm(
 
 async function meanTargetLogProb(
   context: Context,
-  rows: readonly TokenizedRow[],
+  rows: readonly TokenizedPrompt[],
   adapter: AdapterWeights | null,
 ): Promise<number> {
   const { model, config, signal } = context;
@@ -115,7 +118,9 @@ async function meanTargetLogProb(
       await trainer.restore({ step: 0, parameters: adapter, m: zeros, v: zeros });
     }
     const logps = await trainer.logps(
-      rows.map(({ promptIds, targetIds }) => ({ promptIds, responseIds: [targetIds] })),
+      rows.flatMap(({ promptIds, targetIds }) =>
+        targetIds ? [{ promptIds, responseIds: [targetIds] }] : [],
+      ),
       signal,
     );
     const all = logps.flatMap((group) => group.flatMap((response) => Array.from(response)));
@@ -130,13 +135,13 @@ const mean = (values: readonly number[]): number =>
 
 /** Accuracy with its standard error over prompts: samples of one prompt are not independent. */
 export function scoreOf(
-  rows: readonly TokenizedRow[],
+  rows: readonly TokenizedPrompt[],
   answers: readonly (readonly Answer[])[],
 ): Omit<HeldOutScore, 'targetLogProb'> {
   const all = answers.flat();
   const score = {
     prompts: rows.length,
-    similarity: mean(all.map((a) => a.similarity)),
+    similarity: mean(all.flatMap((a) => a.similarity ?? [])),
     meanTokens: mean(all.map((a) => a.tokens)),
   };
   const graded = answers
@@ -151,7 +156,7 @@ export function scoreOf(
 
 /** Difference in accuracy between two arms on the same prompts: its noise is less than that of either arm. */
 export function pairedGain(
-  rows: readonly TokenizedRow[],
+  rows: readonly TokenizedPrompt[],
   before: readonly (readonly Answer[])[],
   after: readonly (readonly Answer[])[],
 ): Pick<Report['evaluation'], 'gainOverSft'> {
@@ -169,7 +174,8 @@ export function winRate(
   theirs: readonly Answer[],
   judge: 'grader' | 'similarity',
 ): number {
-  const worth = (a: Answer): number => (judge === 'similarity' ? a.similarity : a.correct ? 1 : 0);
+  // An answer that can't be judged ties with its counterpart, which can't be either.
+  const worth = (a: Answer): number => (judge === 'similarity' ? (a.similarity ?? 0) : a.correct ? 1 : 0);
   return mean(
     ours.map((a, i) => {
       const b = theirs[i];
@@ -180,17 +186,17 @@ export function winRate(
 }
 
 function heldOutAnswer(
-  row: TokenizedRow,
+  row: TokenizedPrompt,
   i: number,
   results: Readonly<Record<Arm, ArmResult>>,
 ): HeldOutAnswer {
   const first = (arm: Arm) => {
-    const { text = '', similarity = 0, correct } = results[arm].answers[i]?.[0] ?? {};
-    return correct === undefined ? { text, similarity } : { text, similarity, correct };
+    const { tokens: _tokens, ...answer } = results[arm].answers[i]?.[0] ?? { text: '', tokens: 0 };
+    return answer;
   };
   return {
     prompt: row.prompt,
-    target: row.target,
+    ...(row.target === undefined ? {} : { target: row.target }),
     answers: { base: first('base'), sft: first('sft'), selfContrast: first('selfContrast') },
   };
 }

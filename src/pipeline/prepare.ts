@@ -1,9 +1,17 @@
 /** The data stage: held-out split, limit, and every row in the tokens of the run's model. */
-import type { Tokenizer } from '../engine/types.ts';
+import type { ChatMessage, Tokenizer } from '../engine/types.ts';
 import { type Random, sampleWithoutReplacement, shuffle, stream } from '../model/random.ts';
 import type { RunConfig } from './config.ts';
 import { DataError } from './dataset.ts';
-import type { DataRow, Dataset, PreparedData, RefusedRow, TokenizedRow } from './types.ts';
+import type {
+  DataRow,
+  Dataset,
+  PreparedData,
+  PromptRow,
+  RefusedRow,
+  TokenizedPrompt,
+  TokenizedRow,
+} from './types.ts';
 
 /**
  * Everything that training and evaluation will see, in order. Training keeps the data set's order; which
@@ -21,10 +29,9 @@ export function prepareData(
   const { train, heldOut } = splitHeldOut(dataset, config.data.heldOut, config.seed);
   const refused: RefusedRow[] = [...dataset.refused];
   /** The row in tokens, or null (and a refusal) where it does not fit. */
-  const admit = (row: DataRow): TokenizedRow | null => {
-    const tokenized = tokenize(row, tokenizer);
+  const admit = <T extends TokenizedPrompt>(row: DataRow, tokenized: T): T | null => {
     const prompt = tokenized.promptIds.length;
-    const tokens = prompt + tokenized.targetIds.length;
+    const tokens = prompt + (tokenized.targetIds?.length ?? 0);
     if (prompt > 0 && tokens <= contextLength) return tokenized;
     const line = lineOf(dataset, row);
     const reason =
@@ -36,8 +43,10 @@ export function prepareData(
     return null;
   };
   const prepared = {
-    train: limited(train, config.data.limit, stream(config.seed, 'limit'), admit),
-    heldOut: heldOut.flatMap((row) => admit(row) ?? []),
+    train: limited(train, config.data.limit, stream(config.seed, 'limit'), (row) =>
+      admit(row, tokenizeRow(row, tokenizer)),
+    ),
+    heldOut: heldOut.flatMap((row) => admit(row, tokenize(row, tokenizer)) ?? []),
     refused,
   };
   if (prepared.train.length === 0) {
@@ -53,10 +62,10 @@ export function prepareData(
  * Rows that are not needed are not looked at.
  */
 function limited(
-  rows: readonly DataRow[],
+  rows: readonly TrainingRow[],
   limit: number,
   random: Random,
-  admit: (row: DataRow) => TokenizedRow | null,
+  admit: (row: TrainingRow) => TokenizedRow | null,
 ): TokenizedRow[] {
   if (limit === 0 || limit >= rows.length) return rows.flatMap((row) => admit(row) ?? []);
   const chosen: { at: number; row: TokenizedRow }[] = [];
@@ -68,8 +77,24 @@ function limited(
   return chosen.sort((a, b) => a.at - b.at).map(({ row }) => row);
 }
 
+/** A row with a target. */
+export type TrainingRow = DataRow & { readonly target: string };
+
+const isTrainingRow = (row: DataRow): row is TrainingRow => row.target !== undefined;
+
+/** What makes two prompts the same: all that the model is shown. */
+export function promptKey({ prompt, history }: PromptRow): string {
+  return history === undefined || history.length === 0 ? prompt : JSON.stringify([history, prompt]);
+}
+
+/** The prompt as a conversation. */
+export function promptMessages({ prompt, history = [] }: PromptRow): ChatMessage[] {
+  return [...history, { role: 'user', content: prompt }];
+}
+
 /**
- * Held-out rows, chosen by prompt: rows with the same prompt text always stay on the same side.
+ * Held-out rows, chosen by prompt: rows with the same prompt always stay on the same side. Rows without a target
+ * are held out beside them (unless share is 0): they can be answered, not trained on.
  *
  * @param share fraction (below 1) or count of prompts; 0 is none. Where the data set itself holds rows out,
  *   those are used: all of them for a fraction, at most so many for a count, and their prompts never train.
@@ -79,16 +104,21 @@ export function splitHeldOut(
   dataset: Pick<Dataset, 'rows' | 'heldOut'>,
   share: number,
   seed: number,
-): { train: readonly DataRow[]; heldOut: readonly DataRow[] } {
+): { train: readonly TrainingRow[]; heldOut: readonly DataRow[] } {
+  const asked = dataset.rows.filter((row) => !isTrainingRow(row));
+  const askedKeys = new Set(asked.map(promptKey));
+  const rows = dataset.rows.filter(isTrainingRow).filter((row) => !askedKeys.has(promptKey(row)));
+  if (rows.length === 0) throw new DataError('no row has a target answer, so there is nothing to train on');
   if (dataset.heldOut !== undefined && dataset.heldOut.length > 0) {
-    const theirs = new Set(dataset.heldOut.map(({ prompt }) => prompt));
-    const train = dataset.rows.filter(({ prompt }) => !theirs.has(prompt));
+    const theirs = new Set(dataset.heldOut.map(promptKey));
+    const train = rows.filter((row) => !theirs.has(promptKey(row)));
     if (train.length === 0) throw new DataError('every training prompt is also a held-out prompt');
     const count = share > 0 && share < 1 ? dataset.heldOut.length : Math.min(share, dataset.heldOut.length);
-    return { train, heldOut: sampleWithoutReplacement(dataset.heldOut, count, stream(seed, 'held-out')) };
+    const held = sampleWithoutReplacement(dataset.heldOut, count, stream(seed, 'held-out'));
+    return { train, heldOut: share === 0 ? [] : [...held, ...asked] };
   }
-  const prompts = [...new Set(dataset.rows.map(({ prompt }) => prompt))];
-  if (share === 0) return { train: dataset.rows, heldOut: [] };
+  const prompts = [...new Set(rows.map(promptKey))];
+  if (share === 0) return { train: rows, heldOut: [] };
   // A share that rounds to nothing still means that the user wants an evaluation, where there are prompts for it.
   const count =
     share < 1 ? Math.min(Math.max(1, Math.round(share * prompts.length)), prompts.length - 1) : share;
@@ -100,15 +130,20 @@ export function splitHeldOut(
   }
   const held = new Set(shuffle(prompts, stream(seed, 'held-out')).slice(0, count));
   return {
-    train: dataset.rows.filter(({ prompt }) => !held.has(prompt)),
-    heldOut: dataset.rows.filter(({ prompt }) => held.has(prompt)),
+    train: rows.filter((row) => !held.has(promptKey(row))),
+    heldOut: [...rows.filter((row) => held.has(promptKey(row))), ...asked],
   };
 }
 
-export function tokenize(row: DataRow, tokenizer: Tokenizer): TokenizedRow {
+function tokenize(row: DataRow, tokenizer: Tokenizer): TokenizedPrompt {
+  if (isTrainingRow(row)) return tokenizeRow(row, tokenizer);
+  return { ...row, promptIds: tokenizer.renderPrompt(promptMessages(row)).ids };
+}
+
+function tokenizeRow(row: TrainingRow, tokenizer: Tokenizer): TokenizedRow {
   return {
     ...row,
-    promptIds: tokenizer.renderPrompt([{ role: 'user', content: row.prompt }]).ids,
+    promptIds: tokenizer.renderPrompt(promptMessages(row)).ids,
     targetIds: tokenizer.encodeTarget(row.target),
   };
 }

@@ -4,7 +4,7 @@ import { shuffle, stream } from '../model/random.ts';
 import { learningRate } from '../model/schedule.ts';
 import type { OptimiserConfig } from './config.ts';
 import { type Context, ProgressMeter } from './context.ts';
-import type { MetricRecord, TokenizedRow } from './types.ts';
+import type { MetricRecord, TokenizedPrompt } from './types.ts';
 
 /** Steps between checkpoints; a pause or a failure stores one of its own. */
 const CHECKPOINT_EVERY = 25;
@@ -23,7 +23,7 @@ export interface TrainingTask {
   readonly items: number;
   readonly batch: (items: readonly number[]) => Batch;
   /** Prompts answered again now and then. */
-  readonly preview: readonly TokenizedRow[];
+  readonly preview: readonly TokenizedPrompt[];
 }
 
 export interface TrainingSummary {

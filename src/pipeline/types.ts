@@ -1,5 +1,5 @@
 /** What a run is made of: records that are stored, events that are watched. Pure types, shared by all sides. */
-import type { BackendName, DeviceInfo, ModelInfo, TrainerState } from '../engine/types.ts';
+import type { BackendName, ChatMessage, DeviceInfo, ModelInfo, TrainerState } from '../engine/types.ts';
 import type { RunConfig } from './config.ts';
 import type { Grader } from './grade.ts';
 
@@ -8,11 +8,20 @@ export type Stage = (typeof STAGES)[number];
 export type StageState = 'waiting' | 'running' | 'done' | 'failed';
 export type Arm = 'base' | 'sft' | 'selfContrast';
 
-/** One row of a data set as read. */
-export interface DataRow {
+/** What is asked: the last user turn, and what came before it. */
+export interface PromptRow {
   readonly prompt: string;
-  readonly target: string;
+  /** Turns before the prompt, a system message included; absent for a single-turn row. */
+  readonly history?: readonly ChatMessage[];
   readonly grader?: Grader;
+}
+
+/** One row of a data set as read. */
+export interface DataRow extends PromptRow {
+  /** Absent where the row only asks: such a row is used for evaluation. */
+  readonly target?: string;
+  /** Worse answers that the data set brings, written by other models. */
+  readonly rejected?: readonly string[];
 }
 
 /** A row that was refused; line counts from 1. */
@@ -32,19 +41,23 @@ export interface Dataset {
   readonly fingerprint: string;
 }
 
-/** A row in the tokens of the run's model. */
-export interface TokenizedRow {
-  readonly prompt: string;
-  readonly target: string;
+/** A row in the tokens of the run's model; without a target it can only be answered. */
+export interface TokenizedPrompt extends DataRow {
   readonly promptIds: readonly number[];
+  readonly targetIds?: readonly number[];
+}
+
+/** A row that can be trained on. */
+export interface TokenizedRow extends TokenizedPrompt {
+  readonly target: string;
   readonly targetIds: readonly number[];
-  readonly grader?: Grader;
 }
 
 /** The data stage's result: what training and evaluation really use, in order. */
 export interface PreparedData {
   readonly train: readonly TokenizedRow[];
-  readonly heldOut: readonly TokenizedRow[];
+  /** Rows without a target come last. */
+  readonly heldOut: readonly TokenizedPrompt[];
   readonly refused: readonly RefusedRow[];
 }
 
@@ -102,17 +115,17 @@ export interface HeldOutScore {
   readonly accuracy?: number;
   /** Standard error of accuracy over prompts. */
   readonly accuracyError?: number;
-  /** Mean log-probability per target token. */
+  /** Mean log-probability per target token; over the prompts that have a target. */
   readonly targetLogProb: number;
-  /** Mean cosine of the T = 1 samples to the target. */
+  /** Mean cosine of the T = 1 samples to the target, likewise. */
   readonly similarity: number;
   readonly meanTokens: number;
 }
 
 export interface HeldOutAnswer {
   readonly prompt: string;
-  readonly target: string;
-  readonly answers: Readonly<Record<Arm, { text: string; correct?: boolean; similarity: number }>>;
+  readonly target?: string;
+  readonly answers: Readonly<Record<Arm, { text: string; correct?: boolean; similarity?: number }>>;
 }
 
 export interface StageReport {

@@ -3,7 +3,7 @@ import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
 import { exportFiles } from '../pipeline/export.ts';
-import { prepareData } from '../pipeline/prepare.ts';
+import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, CheckResult, ExportFile, ModelWorkerApi, RunManifest } from '../pipeline/types.ts';
@@ -155,7 +155,7 @@ function checkRun(
     train: prepared.train.length,
     heldOut: prepared.heldOut.length,
     firstPrompt: {
-      text: first ? model.tokenizer.renderPrompt([{ role: 'user', content: first.prompt }]).text : '',
+      text: first ? model.tokenizer.renderPrompt(promptMessages(first)).text : '',
       pieces: pieces(first?.promptIds ?? []),
       targetPieces: pieces(first?.targetIds ?? []),
     },

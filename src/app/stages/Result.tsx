@@ -122,7 +122,7 @@ function HeldOutAnswers() {
     if (filter === 'all') return true;
     const [from, to] = graded
       ? [Number(by.sft.correct ?? false), Number(by.selfContrast.correct ?? false)]
-      : [by.sft.similarity, by.selfContrast.similarity];
+      : [by.sft.similarity ?? 0, by.selfContrast.similarity ?? 0];
     return filter === 'better' ? to > from : to < from;
   });
   const at = Math.min(chosen, shown.length - 1);
@@ -167,12 +167,14 @@ function HeldOutAnswers() {
             <p class="text">
               <b>{now.prompt}</b>
             </p>
-            <p>
-              <span class="mark good">
-                <Icon name="target" /> target
-              </span>{' '}
-              <span class="text">{now.target}</span>
-            </p>
+            {now.target !== undefined && (
+              <p>
+                <span class="mark good">
+                  <Icon name="target" /> target
+                </span>{' '}
+                <span class="text">{now.target}</span>
+              </p>
+            )}
             {ARMS.map((arm) => (
               <ArmAnswer key={arm} arm={arm} {...now.answers[arm]} />
             ))}
@@ -183,7 +185,7 @@ function HeldOutAnswers() {
   );
 }
 
-function ArmAnswer(props: { arm: Arm; text: string; correct?: boolean; similarity: number }) {
+function ArmAnswer(props: { arm: Arm; text: string; correct?: boolean; similarity?: number }) {
   const { arm, text, correct } = props;
   return (
     <div class={`arm-${arm}`} style={{ borderLeft: '2px solid var(--arm)', paddingLeft: '10px' }}>
@@ -194,7 +196,9 @@ function ArmAnswer(props: { arm: Arm; text: string; correct?: boolean; similarit
             <Icon name={correct ? 'check' : 'cross'} /> {correct ? 'right' : 'wrong'}
           </span>
         )}
-        <span class="small muted">similarity {similarity(props.similarity)}</span>
+        {props.similarity !== undefined && (
+          <span class="small muted">similarity {similarity(props.similarity)}</span>
+        )}
       </div>
       <p class="text">{text === '' ? '(empty)' : text}</p>
     </div>
