@@ -22,9 +22,11 @@ export interface DataRow extends PromptRow {
   readonly target?: string;
   /** Worse answers that the data set brings, written by other models. */
   readonly rejected?: readonly string[];
+  /** Where its file has it: the line, in a Parquet file the row; from 1. Not part of what the row is. */
+  readonly line?: number;
 }
 
-/** A row that was refused; line counts from 1. */
+/** A row that was refused; line counts from 1, and is the row in a Parquet file. */
 export interface RefusedRow {
   readonly line: number;
   readonly reason: string;
