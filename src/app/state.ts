@@ -278,8 +278,14 @@ export function clearedManifest(manifest: RunManifest, stage: Stage): RunManifes
   const gone = (other: string) => STAGES.slice(from).some((each) => each === other);
   const keep = <T>(record: Readonly<Record<string, T>>) =>
     Object.fromEntries(Object.entries(record).filter(([name]) => !gone(name)));
-  const { error: _error, report, ...rest } = manifest;
+  const { error: _error, report, model, device, embedder, ...kept } = manifest;
   const stages = perStage((each): StageState => (gone(each) ? 'waiting' : manifest.stages[each]));
+  // Whose results are stored matters only while they are.
+  const rest = {
+    ...kept,
+    ...(gone('model') ? {} : { model, device }),
+    ...(gone('filter') ? {} : { embedder }),
+  };
   const cleared = { ...rest, stages, seconds: keep(manifest.seconds) };
   if (report === undefined || from <= STAGES.indexOf('sft')) return cleared;
   const evaluation = { heldOut: {}, winRateVsSft: null, judge: null };

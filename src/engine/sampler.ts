@@ -26,7 +26,14 @@ import {
 } from '../model/sampling-graphs.ts';
 import { thetaInput } from '../model/training-graphs.ts';
 import type { Device, Program, Tensors } from './device.ts';
-import type { AdapterWeights, Sample, SampleRequest, Sampler, SampleSettings } from './types.ts';
+import type {
+  AdapterWeights,
+  Sample,
+  SampleOptions,
+  SampleRequest,
+  Sampler,
+  SampleSettings,
+} from './types.ts';
 
 export interface SamplerOptions {
   readonly config: ModelConfig;
@@ -86,11 +93,12 @@ export class DeviceSampler implements Sampler {
     requests: readonly SampleRequest[],
     settings: SampleSettings,
     onDone: (index: number, samples: Sample[]) => void | Promise<void>,
-    { signal, onTokens }: { signal?: AbortSignal; onTokens?: (tokens: number) => void } = {},
+    { signal, onTokens, finished = new Set() }: SampleOptions = {},
   ): Promise<void> {
     this.check(requests, settings);
     const results: Sample[][] = requests.map(() => []);
     for (const parts of this.plan(requests)) {
+      if (parts.every((part) => finished.has(part.request))) continue;
       signal?.throwIfAborted();
       const batch = this.begin(requests, parts, settings);
       await this.decode(requests, batch, settings, signal, onTokens);
@@ -101,7 +109,8 @@ export class DeviceSampler implements Sampler {
           if (row) samples[part.first + j] = row;
         }
         const wanted = requests[part.request]?.n ?? 0;
-        if (Object.keys(samples).length === wanted) await onDone(part.request, samples);
+        if (Object.keys(samples).length === wanted && !finished.has(part.request))
+          await onDone(part.request, samples);
       }
     }
   }

@@ -123,9 +123,20 @@ export interface Sampler {
     requests: readonly SampleRequest[],
     settings: SampleSettings,
     onDone: (index: number, samples: Sample[]) => void | Promise<void>,
-    options?: { signal?: AbortSignal; onTokens?: (tokens: number) => void },
+    options?: SampleOptions,
   ): Promise<void>;
   dispose(): Promise<void>;
+}
+
+export interface SampleOptions {
+  readonly signal?: AbortSignal;
+  readonly onTokens?: (tokens: number) => void;
+  /**
+   * Requests whose samples are stored already; `onDone` is not called for them. Which rows are computed
+   * together changes the last bits of a result, so batches are made as though all were asked for, and only
+   * those with nothing left to do are left out: whatever was done before, the samples are the same.
+   */
+  readonly finished?: ReadonlySet<number>;
 }
 
 export interface ChatMessage {
@@ -198,8 +209,14 @@ export interface LanguageModel {
   dispose(): Promise<void>;
 }
 
+export interface EmbedderInfo {
+  readonly name: string;
+  /** SHA-256 over its files and its pooling, hex; empty where the files were not read by this page. */
+  readonly fingerprint: string;
+}
+
 export interface TextEmbedder {
-  readonly info: { name: string; fingerprint: string };
+  readonly info: EmbedderInfo;
   /** Normalised vectors, one a text, in order. */
   embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]>;
 }

@@ -15,7 +15,11 @@ export interface PreferenceGroup {
 /** Prompts scored at a time between looks at the signal. */
 const SLICE = 16;
 
-/** Log-probability of every used target under the SFT policy; computed once and stored. */
+/**
+ * Log-probability of every used target under the SFT policy; computed once and stored. In fixed slices of the
+ * training prompts, used or not: a value's last bits depend on what is computed beside it, so a slice must not
+ * depend on the pairs of the day or on what an earlier sitting had finished.
+ */
 async function targetReferences(
   context: Context,
   trainer: Trainer,
@@ -25,17 +29,18 @@ async function targetReferences(
   const { store, signal } = context;
   const stored = await store.references();
   const known = new Map(stored.map(({ index, logp }) => [index, logp] as const));
-  const missing = used.filter((index) => !known.has(index));
-  for (let at = 0; at < missing.length; at += SLICE) {
-    const slice = missing.slice(at, at + SLICE);
+  const wanted = new Set(used.filter((index) => !known.has(index)).map((index) => Math.floor(index / SLICE)));
+  for (const number of [...wanted].sort((a, b) => a - b)) {
+    const at = number * SLICE;
+    const slice = data.train.slice(at, at + SLICE);
     const logps = await trainer.logps(
-      slice.map((index) => ({
-        promptIds: data.train[index]?.promptIds ?? [],
-        responseIds: [data.train[index]?.targetIds ?? []],
-      })),
+      slice.map(({ promptIds, targetIds }) => ({ promptIds, responseIds: [targetIds] })),
       signal,
     );
-    const records: ReferenceRecord[] = slice.map((index, i) => ({ index, logp: sum(logps[i]?.[0] ?? []) }));
+    const records: ReferenceRecord[] = slice.map((_, i) => ({
+      index: at + i,
+      logp: sum(logps[i]?.[0] ?? []),
+    }));
     await store.saveReferences(records);
     for (const { index, logp } of records) known.set(index, logp);
   }
@@ -94,7 +99,7 @@ export async function runDpo(
         groups: members.length,
       });
     };
-    const { steps, tokens, metrics } = await train(context, trainer, {
+    const { steps, tokens, metrics, checkpointSeconds } = await train(context, trainer, {
       stage: 'dpo',
       settings: config.dpo,
       items: groups.length,
@@ -105,7 +110,8 @@ export async function runDpo(
       },
     });
     const final = await rewards(trainer, groups, beta, signal);
-    return { steps, tokens, prompts: groups.length, pairs: pairs.length, ...final, ...lossFigures(metrics) };
+    const counts = { steps, tokens, prompts: groups.length, pairs: pairs.length, checkpointSeconds };
+    return { ...counts, ...final, ...lossFigures(metrics) };
   } finally {
     await trainer.dispose();
   }

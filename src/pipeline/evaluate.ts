@@ -3,25 +3,31 @@ import type { AdapterWeights, Sample } from '../engine/types.ts';
 import { seedOf } from '../model/random.ts';
 import { type Context, optimiserOf, ProgressMeter } from './context.ts';
 import { grade } from './grade.ts';
+import { sameEmbedder } from './identity.ts';
 import { cosine, embedDistinct } from './negatives.ts';
-import type { Arm, HeldOutAnswer, HeldOutScore, PreparedData, Report, TokenizedPrompt } from './types.ts';
+import type {
+  Arm,
+  EvaluatedAnswer,
+  EvaluationRecord,
+  HeldOutAnswer,
+  HeldOutScore,
+  PreparedData,
+  Report,
+  TokenizedPrompt,
+} from './types.ts';
 
 export const ARMS: readonly Arm[] = ['base', 'sft', 'selfContrast'];
 
-interface Answer {
-  readonly text: string;
-  readonly tokens: number;
-  /** To the target; absent without one. */
-  readonly similarity?: number;
-  readonly correct?: boolean;
-}
+/** Prompts scored, and stored, together. */
+const SLICE = 32;
 
 interface ArmResult {
   readonly score: HeldOutScore;
   /** [prompt][sample] */
-  readonly answers: readonly (readonly Answer[])[];
+  readonly answers: readonly (readonly EvaluatedAnswer[])[];
 }
 
+/** Writes every arm's samples prompt by prompt, then its scores slice by slice, and the shown answers last. */
 export async function runEvaluate(
   context: Context,
   data: PreparedData,
@@ -30,12 +36,15 @@ export async function runEvaluate(
   const { heldOut } = data;
   if (heldOut.length === 0) return { heldOut: {}, winRateVsSft: null, judge: null };
   const perArm = heldOut.length * context.config.evaluate.samples;
-  const meter = new ProgressMeter(context, 'evaluate', 'answers', perArm * ARMS.length);
+  const stored = await context.store.evaluation();
+  const before = stored.reduce((sum, record) => sum + record.answers.length, 0);
+  const meter = new ProgressMeter(context, 'evaluate', 'answers', perArm * ARMS.length, before);
   const results: Partial<Record<Arm, ArmResult>> = {};
   for (const [i, arm] of ARMS.entries()) {
-    results[arm] = await evaluateArm(context, heldOut, adapters[arm], (done) =>
-      meter.update(i * perArm + done),
-    );
+    const records = new Map(stored.filter((r) => r.arm === arm).map((r) => [r.index, r] as const));
+    await sampleArm(context, heldOut, arm, adapters[arm], records, (done) => meter.update(i * perArm + done));
+    await scoreArm(context, heldOut, adapters[arm], records);
+    results[arm] = resultOf(heldOut, records);
   }
   const { base, sft, selfContrast } = results;
   const judge = heldOut.every((row) => row.grader) ? 'grader' : 'similarity';
@@ -51,17 +60,25 @@ export async function runEvaluate(
   };
 }
 
-async function evaluateArm(
+/** Samples the prompts that `records` lacks, and adds them to it. */
+async function sampleArm(
   context: Context,
   rows: readonly TokenizedPrompt[],
+  arm: Arm,
   adapter: AdapterWeights | null,
+  records: Map<number, EvaluationRecord>,
   onDone: (answers: number) => void,
-): Promise<ArmResult> {
-  const { model, config, signal } = context;
+): Promise<void> {
+  const { model, config, signal, store } = context;
   const n = config.evaluate.samples;
-  const samples: Sample[][] = [];
+  const finished = new Set(records.keys());
+  if (finished.size === rows.length) return;
+  const answerOf = (row: TokenizedPrompt, sample: Sample): EvaluatedAnswer => {
+    const text = model.tokenizer.decode(sample.tokenIds).trim();
+    const graded = row.grader ? { correct: grade(row.grader, text) } : {};
+    return { text, tokens: sample.tokenIds.length, ...graded };
+  };
   const sampler = await model.createSampler(config.lora, adapter);
-  let done = 0;
   try {
     await sampler.sample(
       rows.map(({ promptIds }, i) => ({ promptIds, n, seed: seedOf(config.seed, 'evaluate', i) })),
@@ -73,43 +90,35 @@ async function evaluateArm(
         maxTokens: config.sample.maxTokens,
         stopIds: model.tokenizer.stopIds,
       },
-      (index, drawn) => {
-        samples[index] = drawn;
-        done += n;
-        onDone(done);
+      async (index, drawn) => {
+        const row = rows[index];
+        if (!row) throw new Error(`internal: no held-out prompt ${index}`);
+        const record = { arm, index, answers: drawn.map((sample) => answerOf(row, sample)) };
+        await store.saveEvaluation([record]);
+        records.set(index, record);
+        onDone(records.size * n);
       },
-      { signal },
+      { signal, finished },
     );
   } finally {
     await sampler.dispose();
   }
-  const texts = samples.map((list) => list.map((s) => model.tokenizer.decode(s.tokenIds).trim()));
-  const vector = await embedDistinct(
-    await context.embedder(),
-    [...texts.flat(), ...rows.flatMap((r) => r.target?.trim() ?? [])],
-    signal,
-  );
-  const answers = rows.map((row, i) =>
-    (texts[i] ?? []).map((text, j): Answer => {
-      const wanted = row.target?.trim();
-      return {
-        text,
-        tokens: samples[i]?.[j]?.tokenIds.length ?? 0,
-        ...(wanted === undefined ? {} : { similarity: cosine(vector(text), vector(wanted)) }),
-        ...(row.grader ? { correct: grade(row.grader, text) } : {}),
-      };
-    }),
-  );
-  const targetLogProb = await meanTargetLogProb(context, rows, adapter);
-  return { score: { ...scoreOf(rows, answers), targetLogProb }, answers };
 }
 
-async function meanTargetLogProb(
+/**
+ * Adds similarities and the targets' log-probabilities where they are missing, in fixed slices of prompts:
+ * what is computed together changes a figure's last bits.
+ */
+async function scoreArm(
   context: Context,
   rows: readonly TokenizedPrompt[],
   adapter: AdapterWeights | null,
-): Promise<number> {
-  const { model, config, signal } = context;
+  records: Map<number, EvaluationRecord>,
+): Promise<void> {
+  const all = rows.map((_, i) => records.get(i));
+  if (all.every((record) => record?.targetLogps !== undefined)) return;
+  const { model, config, signal, store } = context;
+  const embedder = await sameEmbedder(context, async () => {});
   // A fresh adapter has B = 0 and is the base model.
   const trainer = await model.createTrainer(config.lora, optimiserOf(config.dpo), config.seed);
   try {
@@ -117,17 +126,45 @@ async function meanTargetLogProb(
       const zeros = adapter.map((vector) => new Float32Array(vector.length));
       await trainer.restore({ step: 0, parameters: adapter, m: zeros, v: zeros });
     }
-    const logps = await trainer.logps(
-      rows.flatMap(({ promptIds, targetIds }) =>
-        targetIds ? [{ promptIds, responseIds: [targetIds] }] : [],
-      ),
-      signal,
-    );
-    const all = logps.flatMap((group) => group.flatMap((response) => Array.from(response)));
-    return mean(all);
+    for (let at = 0; at < rows.length; at += SLICE) {
+      signal.throwIfAborted();
+      const slice = all.slice(at, at + SLICE).flatMap((record) => record ?? []);
+      if (slice.every((record) => record.targetLogps !== undefined)) continue;
+      const targets = slice.map(({ index }) => rows[index]?.target?.trim());
+      const texts = slice.flatMap(({ answers }) => answers.map((a) => a.text));
+      const wanted = targets.flatMap((target) => target ?? []);
+      const vector = await embedDistinct(embedder, [...texts, ...wanted], signal);
+      const asked = slice.flatMap(({ index }) => {
+        const { promptIds = [], targetIds } = rows[index] ?? {};
+        return targetIds ? [{ index, group: { promptIds, responseIds: [targetIds] } }] : [];
+      });
+      const logps = await trainer.logps(
+        asked.map(({ group }) => group),
+        signal,
+      );
+      const byIndex = new Map(asked.map(({ index }, i) => [index, Array.from(logps[i]?.[0] ?? [])] as const));
+      const scored = slice.map((record, i) => {
+        const target = targets[i];
+        const similarity = (text: string) =>
+          target === undefined ? {} : { similarity: cosine(vector(text), vector(target)) };
+        const answers = record.answers.map((answer) => ({ ...answer, ...similarity(answer.text) }));
+        return { ...record, answers, targetLogps: byIndex.get(record.index) ?? [] };
+      });
+      await store.saveEvaluation(scored);
+      for (const record of scored) records.set(record.index, record);
+    }
   } finally {
     await trainer.dispose();
   }
+}
+
+function resultOf(
+  rows: readonly TokenizedPrompt[],
+  records: ReadonlyMap<number, EvaluationRecord>,
+): ArmResult {
+  const answers = rows.map((_, i) => records.get(i)?.answers ?? []);
+  const targetLogProb = mean(rows.flatMap((_, i) => records.get(i)?.targetLogps ?? []));
+  return { score: { ...scoreOf(rows, answers), targetLogProb }, answers };
 }
 
 const mean = (values: readonly number[]): number =>
@@ -136,7 +173,7 @@ const mean = (values: readonly number[]): number =>
 /** Accuracy with its standard error over prompts: samples of one prompt are not independent. */
 export function scoreOf(
   rows: readonly TokenizedPrompt[],
-  answers: readonly (readonly Answer[])[],
+  answers: readonly (readonly EvaluatedAnswer[])[],
 ): Omit<HeldOutScore, 'targetLogProb'> {
   const all = answers.flat();
   const score = {
@@ -157,10 +194,10 @@ export function scoreOf(
 /** Difference in accuracy between two arms on the same prompts: its noise is less than that of either arm. */
 export function pairedGain(
   rows: readonly TokenizedPrompt[],
-  before: readonly (readonly Answer[])[],
-  after: readonly (readonly Answer[])[],
+  before: readonly (readonly EvaluatedAnswer[])[],
+  after: readonly (readonly EvaluatedAnswer[])[],
 ): Pick<Report['evaluation'], 'gainOverSft'> {
-  const right = (list: readonly Answer[] = []) => mean(list.map((a) => (a.correct ? 1 : 0)));
+  const right = (list: readonly EvaluatedAnswer[] = []) => mean(list.map((a) => (a.correct ? 1 : 0)));
   const gains = rows.flatMap((row, i) => (row.grader ? [right(after[i]) - right(before[i])] : []));
   if (gains.length < 2) return {};
   const accuracy = mean(gains);
@@ -170,12 +207,13 @@ export function pairedGain(
 
 /** Share of pairs of answers in which the first is better; ties count half. By the grader, else by similarity. */
 export function winRate(
-  ours: readonly Answer[],
-  theirs: readonly Answer[],
+  ours: readonly EvaluatedAnswer[],
+  theirs: readonly EvaluatedAnswer[],
   judge: 'grader' | 'similarity',
 ): number {
   // An answer that can't be judged ties with its counterpart, which can't be either.
-  const worth = (a: Answer): number => (judge === 'similarity' ? (a.similarity ?? 0) : a.correct ? 1 : 0);
+  const worth = (a: EvaluatedAnswer): number =>
+    judge === 'similarity' ? (a.similarity ?? 0) : a.correct ? 1 : 0;
   return mean(
     ours.map((a, i) => {
       const b = theirs[i];

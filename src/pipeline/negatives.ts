@@ -2,15 +2,16 @@
 import type { TextEmbedder } from '../engine/types.ts';
 import { type Context, ProgressMeter } from './context.ts';
 import { drawNegatives } from './filter.ts';
-import type { PreparedData } from './types.ts';
+import { sameEmbedder } from './identity.ts';
+import type { PreparedData, PromptResponses } from './types.ts';
 
 /** Nothing is left to train on; the message says what to change. */
 export class FilterError extends Error {
   override name = 'FilterError';
 }
 
-/** Texts between two progress reports. */
-const EMBED_SLICE = 512;
+/** Prompts whose texts are embedded, and stored, together. */
+const SLICE = 64;
 
 /** Cosine of two vectors of length 1, or 0 where one has no direction. */
 export function cosine(a: Float32Array, b: Float32Array): number {
@@ -24,37 +25,21 @@ export async function embedDistinct(
   embedder: TextEmbedder,
   texts: Iterable<string>,
   signal: AbortSignal,
-  onDone: (done: number) => void = () => {},
 ): Promise<(text: string) => Float32Array> {
   const distinct = [...new Set(texts)];
-  const vectors = new Map<string, Float32Array>();
-  for (let at = 0; at < distinct.length; at += EMBED_SLICE) {
-    const slice = distinct.slice(at, at + EMBED_SLICE);
-    const embedded = await embedder.embed(slice, signal);
-    slice.forEach((text, i) => {
-      vectors.set(text, embedded[i] ?? new Float32Array(0));
-    });
-    onDone(Math.min(at + EMBED_SLICE, distinct.length));
-  }
+  const embedded = await embedder.embed(distinct, signal);
+  const vectors = new Map(distinct.map((text, i) => [text, embedded[i] ?? new Float32Array(0)] as const));
   return (text) => vectors.get(text) ?? new Float32Array(0);
 }
 
+/**
+ * Writes, in this order: the similarities slice by slice (fixed slices of prompts: which texts are embedded
+ * together changes a vector's last bits), then what is kept of every prompt, then the pairs. The last two
+ * follow from the similarities and the seed, so ending anywhere between them costs nothing.
+ */
 export async function runFilter(context: Context, data: PreparedData): Promise<Record<string, number>> {
-  const { config, store, signal } = context;
-  const sampled = await store.responses();
-  const target = (index: number) => data.train[index]?.target.trim() ?? '';
-  const texts = new Set(
-    sampled.flatMap(({ index, responses }) => [target(index), ...responses.map((r) => r.text)]),
-  );
-  const meter = new ProgressMeter(context, 'filter', 'texts', texts.size);
-  const vector = await embedDistinct(await context.embedder(), texts, signal, (done) => meter.update(done));
-  const scored = sampled.map((record) => {
-    const wanted = vector(target(record.index));
-    return {
-      ...record,
-      responses: record.responses.map((r) => ({ ...r, similarity: cosine(vector(r.text), wanted) })),
-    };
-  });
+  const { config, store } = context;
+  const scored = await similarities(context, data, await store.responses());
   const { records, pairs, dropped } = drawNegatives(scored, config.filter, config.dpo.negatives, config.seed);
   await store.saveResponses(records);
   await store.savePairs(pairs);
@@ -73,8 +58,55 @@ export async function runFilter(context: Context, data: PreparedData): Promise<R
     responses: all.length,
     pool: kept.length,
     pairs: pairs.length,
-    texts: texts.size,
+    texts: new Set(all.map((r) => r.text)).size,
     meanSimilarity: mean(all),
     meanSimilarityKept: mean(kept),
   };
 }
+
+/** The records with every response's similarity to its target, those of earlier sittings included. */
+async function similarities(
+  context: Context,
+  data: PreparedData,
+  sampled: readonly PromptResponses[],
+): Promise<PromptResponses[]> {
+  const { store, signal } = context;
+  const embedder = await sameEmbedder(context, () => store.saveResponses(sampled.map(unscored)));
+  // Read again: a filter begun anew has just forgotten what another embedder said.
+  const records = await store.responses();
+  const meter = new ProgressMeter(context, 'filter', 'prompts', records.length);
+  const result: PromptResponses[] = [];
+  for (let at = 0; at < records.length; at += SLICE) {
+    signal.throwIfAborted();
+    const slice = records.slice(at, at + SLICE);
+    const scored = slice.every(isScored) ? slice : await scoreSlice(embedder, data, slice, signal);
+    if (scored !== slice) await store.saveResponses(scored);
+    result.push(...scored);
+    meter.update(result.length);
+  }
+  return result;
+}
+
+async function scoreSlice(
+  embedder: TextEmbedder,
+  data: PreparedData,
+  slice: readonly PromptResponses[],
+  signal: AbortSignal,
+): Promise<PromptResponses[]> {
+  const target = (index: number) => data.train[index]?.target.trim() ?? '';
+  const texts = slice.flatMap(({ index, responses }) => [target(index), ...responses.map((r) => r.text)]);
+  const vector = await embedDistinct(embedder, texts, signal);
+  return slice.map((record) => {
+    const wanted = vector(target(record.index));
+    const responses = record.responses.map((r) => ({ ...r, similarity: cosine(vector(r.text), wanted) }));
+    return { ...record, responses };
+  });
+}
+
+const isScored = ({ responses }: PromptResponses): boolean =>
+  responses.every((r) => r.similarity !== undefined);
+
+const unscored = (record: PromptResponses): PromptResponses => ({
+  ...record,
+  responses: record.responses.map(({ similarity: _similarity, kept: _kept, ...rest }) => rest),
+});

@@ -4,6 +4,7 @@ import type { Context } from './context.ts';
 import { diagnose } from './diagnose.ts';
 import { runDpo } from './dpo.ts';
 import { runEvaluate } from './evaluate.ts';
+import { checkModel } from './identity.ts';
 import { runFilter } from './negatives.ts';
 import { prepareData } from './prepare.ts';
 import { runSample } from './sample.ts';
@@ -22,6 +23,7 @@ import {
 export async function runPipeline(context: Context, until: Stage = 'evaluate'): Promise<void> {
   const { model, store, config } = context;
   checkTogether(config);
+  checkModel((await store.manifest()).model, model.info);
 
   await stage(context, 'model', until, async () => {
     await update(context, { model: model.info, device: model.device });

@@ -23,8 +23,7 @@ export async function runSample(
   const { model, config, store, emit, signal } = context;
   const { n, temperature, topP, topK, maxTokens } = config.sample;
   const done = await store.responses();
-  const have = new Set(done.map((record) => record.index));
-  const missing = data.train.map((_, i) => i).filter((i) => !have.has(i));
+  const finishedBefore = new Set(done.map((record) => record.index));
   const total = data.train.length * n;
   const meter = new ProgressMeter(context, 'sample', 'responses', total, done.length * n);
   let finished = done.length * n;
@@ -33,14 +32,9 @@ export async function runSample(
   const sampler = await model.createSampler(config.lora, adapter);
   try {
     await sampler.sample(
-      missing.map((i) => ({
-        promptIds: data.train[i]?.promptIds ?? [],
-        n,
-        seed: seedOf(config.seed, 'sample', i),
-      })),
+      data.train.map(({ promptIds }, i) => ({ promptIds, n, seed: seedOf(config.seed, 'sample', i) })),
       { temperature, topP, topK, maxTokens, stopIds: model.tokenizer.stopIds },
-      async (request, samples) => {
-        const index = missing[request] ?? 0;
+      async (index, samples) => {
         const record = {
           index,
           responses: samples.map((sample) => responseRecord(sample, model.tokenizer.decode)),
@@ -54,6 +48,7 @@ export async function runSample(
       },
       {
         signal,
+        finished: finishedBefore,
         onTokens: (count) => {
           tokens += count;
           meter.update(finished, { tokensPerSecond: tokens / meter.seconds });
@@ -63,6 +58,7 @@ export async function runSample(
   } finally {
     await sampler.dispose();
   }
+  records.sort((a, b) => a.index - b.index);
   const all = records.flatMap((record) => record.responses);
   const distinct = records.map((record) => new Set(record.responses.map((r) => r.text)).size);
   const count = Math.max(1, all.length);

@@ -11,7 +11,7 @@ export async function runSft(
   const { model, config } = context;
   const trainer = await model.createTrainer(config.lora, optimiserOf(config.sft), config.seed);
   try {
-    const { steps, tokens, metrics } = await train(context, trainer, {
+    const { steps, tokens, metrics, checkpointSeconds } = await train(context, trainer, {
       stage: 'sft',
       settings: config.sft,
       items: data.train.length,
@@ -25,7 +25,7 @@ export async function runSft(
         };
       },
     });
-    return { steps, tokens, prompts: data.train.length, ...lossFigures(metrics) };
+    return { steps, tokens, prompts: data.train.length, checkpointSeconds, ...lossFigures(metrics) };
   } finally {
     await trainer.dispose();
   }

@@ -6,8 +6,12 @@ import type { OptimiserConfig } from './config.ts';
 import { type Context, ProgressMeter } from './context.ts';
 import type { MetricRecord, TokenizedPrompt } from './types.ts';
 
-/** Steps between checkpoints; a pause or a failure stores one of its own. */
-const CHECKPOINT_EVERY = 25;
+/**
+ * A checkpoint may cost this share of the time it protects: reading the state back and storing it once took c
+ * seconds, so the next one comes c / share later. Small models are stored every few steps, large ones as often
+ * as is cheap. When checkpoints are taken never changes what is computed.
+ */
+const CHECKPOINT_SHARE = 0.02;
 /** How often the preview prompts are answered again in a stage. */
 const PREVIEWS = 4;
 
@@ -30,6 +34,8 @@ export interface TrainingSummary {
   readonly steps: number;
   readonly tokens: number;
   readonly metrics: readonly MetricRecord[];
+  /** Spent on checkpoints, this sitting. */
+  readonly checkpointSeconds: number;
 }
 
 export function totalSteps(items: number, { epochs, batch }: OptimiserConfig): number {
@@ -58,7 +64,9 @@ export function itemsOfStep(
 /**
  * Trains from the stored checkpoint (or from where `trainer` stands) to the end, storing as it goes.
  *
- * Aborting stores a checkpoint of the last whole step before it rejects.
+ * A checkpoint and the metrics of the steps up to it are one write, so one is never without the other; steps
+ * after it are computed again, to the same bits, by a sitting that goes on from it. Aborting stores one of the
+ * last whole step before it rejects.
  */
 export async function train(
   context: Context,
@@ -73,9 +81,16 @@ export async function train(
   let step = checkpoint?.totalSteps === steps ? checkpoint.step : 0;
   const meter = new ProgressMeter(context, stage, 'steps', steps, step);
   const unsaved: MetricRecord[] = [];
+  let checkpointSeconds = 0;
+  let due = Number.NEGATIVE_INFINITY;
   const save = async () => {
+    const before = context.now();
     const state = await trainer.state();
-    await store.saveCheckpoint({ stage, step, totalSteps: steps, state }, unsaved.splice(0));
+    await store.saveCheckpoint({ stage, step, totalSteps: steps, state }, unsaved);
+    unsaved.length = 0;
+    const cost = context.now() - before;
+    checkpointSeconds += cost / 1000;
+    due = context.now() + cost / CHECKPOINT_SHARE;
   };
   const schedule = {
     name: settings.schedule,
@@ -105,7 +120,7 @@ export async function train(
       unsaved.push(metric);
       emit({ type: 'metric', metric });
       meter.update(step, { loss: result.loss, tokensPerSecond: tokens / meter.seconds, ...result.metrics });
-      if (step % CHECKPOINT_EVERY === 0 && step < steps) await save();
+      if (context.now() >= due && step < steps) await save();
       if (step % previewEvery === 0 || step === steps) await preview(context, trainer, task, step);
     }
   } catch (error) {
@@ -114,7 +129,8 @@ export async function train(
   }
   await save();
   const metrics = await store.metrics(stage);
-  return { steps, tokens: metrics.reduce((sum, m) => sum + (m.values.tokens ?? 0), 0), metrics };
+  const total = metrics.reduce((sum, m) => sum + (m.values.tokens ?? 0), 0);
+  return { steps, tokens: total, metrics, checkpointSeconds };
 }
 
 /** Answers the preview prompts greedily with the adapter as it is now. */

@@ -1,5 +1,12 @@
 /** What a run is made of: records that are stored, events that are watched. Pure types, shared by all sides. */
-import type { BackendName, ChatMessage, DeviceInfo, ModelInfo, TrainerState } from '../engine/types.ts';
+import type {
+  BackendName,
+  ChatMessage,
+  DeviceInfo,
+  EmbedderInfo,
+  ModelInfo,
+  TrainerState,
+} from '../engine/types.ts';
 import type { RunConfig } from './config.ts';
 import type { Grader } from './grade.ts';
 
@@ -130,6 +137,25 @@ export interface HeldOutAnswer {
   readonly answers: Readonly<Record<Arm, { text: string; correct?: boolean; similarity?: number }>>;
 }
 
+/** One arm's answer to a held-out prompt. */
+export interface EvaluatedAnswer {
+  readonly text: string;
+  readonly tokens: number;
+  /** To the target; absent without one, and before it is embedded. */
+  readonly similarity?: number;
+  readonly correct?: boolean;
+}
+
+/** A finished unit of the evaluation: what one arm made of one held-out prompt. */
+export interface EvaluationRecord {
+  readonly arm: Arm;
+  /** Index into PreparedData.heldOut. */
+  readonly index: number;
+  readonly answers: readonly EvaluatedAnswer[];
+  /** Log-probability of each of the target's tokens, none without a target; absent before it is scored. */
+  readonly targetLogps?: readonly number[];
+}
+
 export interface StageReport {
   readonly seconds: number;
   readonly [figure: string]: number | string | readonly number[];
@@ -161,6 +187,8 @@ export interface RunManifest {
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
   readonly device?: DeviceInfo;
   readonly model?: ModelInfo;
+  /** Whose similarities are stored. */
+  readonly embedder?: EmbedderInfo;
   readonly report?: Report;
   readonly error?: RunError;
 }
@@ -229,6 +257,9 @@ export interface RunStore {
   /** A checkpoint and the metrics up to it, in one transaction. */
   saveCheckpoint(checkpoint: Checkpoint, metrics: readonly MetricRecord[]): Promise<void>;
   checkpoint(stage: 'sft' | 'dpo'): Promise<Checkpoint | undefined>;
+  /** Finished units of the evaluation, in no particular order. */
+  evaluation(): Promise<EvaluationRecord[]>;
+  saveEvaluation(records: readonly EvaluationRecord[]): Promise<void>;
   answers(): Promise<HeldOutAnswer[]>;
   saveAnswers(answers: readonly HeldOutAnswer[]): Promise<void>;
   /**

@@ -136,7 +136,18 @@ const folderRange = (folder: string): IDBKeyRange => IDBKeyRange.bound([folder],
 
 async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
   const tx = db.transaction(
-    ['datasets', 'runs', 'prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'answers'],
+    [
+      'datasets',
+      'runs',
+      'prepared',
+      'responses',
+      'references',
+      'pairs',
+      'metrics',
+      'checkpoints',
+      'evaluation',
+      'answers',
+    ],
     'readwrite',
   );
   const all = IDBKeyRange.bound([id], [id, []]);
@@ -146,7 +157,7 @@ async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
   await Promise.all([
     ...(orphan ? [tx.objectStore('datasets').delete(manifest.datasetId)] : []),
     ...(['runs', 'prepared', 'pairs', 'answers'] as const).map((store) => tx.objectStore(store).delete(id)),
-    ...(['responses', 'references', 'metrics', 'checkpoints'] as const).map((store) =>
+    ...(['responses', 'references', 'metrics', 'checkpoints', 'evaluation'] as const).map((store) =>
       tx.objectStore(store).delete(all),
     ),
     tx.done,

@@ -49,6 +49,14 @@ export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
       ]);
     },
     checkpoint: (stage) => db.get('checkpoints', [id, stage]),
+    evaluation: () => db.getAll('evaluation', under(id)),
+    saveEvaluation: (records) => {
+      const tx = db.transaction('evaluation', 'readwrite');
+      return settle([
+        ...records.map((record) => tx.store.put(record, [id, record.arm, record.index])),
+        tx.done,
+      ]);
+    },
     answers: async () => (await db.get('answers', id)) ?? [],
     saveAnswers: async (answers) => {
       await explained(db.put('answers', [...answers], id));
@@ -65,10 +73,13 @@ async function clearFrom(db: IDBPDatabase<Schema>, id: string, stage: Stage): Pr
   const from = STAGES.indexOf(stage);
   const redone = (name: Stage) => STAGES.indexOf(name) >= from;
   const tx = db.transaction(
-    ['prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'answers'],
+    ['prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'evaluation', 'answers'],
     'readwrite',
   );
-  const work: Promise<unknown>[] = [tx.objectStore('answers').delete(id)];
+  const work: Promise<unknown>[] = [
+    tx.objectStore('answers').delete(id),
+    tx.objectStore('evaluation').delete(under(id)),
+  ];
   if (redone('data')) work.push(tx.objectStore('prepared').delete(id));
   for (const name of ['sft', 'dpo'] as const) {
     if (!redone(name)) continue;

@@ -3,6 +3,7 @@ import type { DBSchema, IDBPDatabase } from 'idb';
 import type {
   Checkpoint,
   Dataset,
+  EvaluationRecord,
   HeldOutAnswer,
   MetricRecord,
   PairRecord,
@@ -28,11 +29,12 @@ export interface Schema extends DBSchema {
   pairs: { key: string; value: PairRecord[] };
   metrics: { key: [run: string, stage: string, step: number]; value: MetricRecord };
   checkpoints: { key: [run: string, stage: string]; value: Checkpoint };
+  evaluation: { key: [run: string, arm: string, index: number]; value: EvaluationRecord };
   answers: { key: string; value: HeldOutAnswer[] };
   models: { key: [folder: string, path: string]; value: ModelFile };
 }
 
-export const VERSION = 1;
+export const VERSION = 3;
 
 /** Brings a database of any earlier version up to date, one step after the other. */
 export function migrate(db: IDBPDatabase<Schema>, oldVersion: number): void {
@@ -52,4 +54,5 @@ export function migrate(db: IDBPDatabase<Schema>, oldVersion: number): void {
       db.createObjectStore(name);
     }
   }
+  if (oldVersion < 3) db.createObjectStore('evaluation');
 }

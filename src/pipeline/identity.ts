@@ -1,0 +1,44 @@
+/** A run goes on only with the model and the embedder it began with: anything else would mix two results. */
+import type { EmbedderInfo, ModelInfo, TextEmbedder } from '../engine/types.ts';
+import type { Context } from './context.ts';
+
+/** The model or the embedder is not the one whose results are stored. Nothing was changed. */
+export class IdentityError extends Error {
+  override name = 'IdentityError';
+}
+
+const short = (fingerprint: string): string => fingerprint.slice(0, 12);
+
+/** @throws IdentityError where `stored`, the model a run began with, is another than `now` */
+export function checkModel(stored: ModelInfo | undefined, now: ModelInfo): void {
+  if (stored === undefined || stored.fingerprint === now.fingerprint) return;
+  throw new IdentityError(
+    `this run began with the model ${stored.name} (SHA-256 ${short(stored.fingerprint)} ...), but what is under that name now is another one (${now.name}, ${short(now.fingerprint)} ...). Put the first one back and resume, or begin a new run.`,
+  );
+}
+
+function checkEmbedder(stored: EmbedderInfo, now: EmbedderInfo): void {
+  if (stored.fingerprint === now.fingerprint) return;
+  throw new IdentityError(
+    `the similarities of this run come from the embedder ${stored.name} (SHA-256 ${short(stored.fingerprint)} ...), but what is under that name now is another one (${now.name}, ${short(now.fingerprint)} ...). Put the first one back and resume, or redo the run from the filter.`,
+  );
+}
+
+/**
+ * The run's embedder, checked against the one whose similarities are stored. Where none is named yet (a new
+ * run, or one to be redone from the filter), `forget` removes older similarities before this one is named, so
+ * that a similarity in the store is always the named embedder's.
+ *
+ * @throws IdentityError
+ */
+export async function sameEmbedder(context: Context, forget: () => Promise<void>): Promise<TextEmbedder> {
+  const { store } = context;
+  const embedder = await context.embedder();
+  const { embedder: stored } = await store.manifest();
+  if (stored !== undefined) checkEmbedder(stored, embedder.info);
+  else {
+    await forget();
+    await store.saveManifest({ ...(await store.manifest()), embedder: embedder.info });
+  }
+  return embedder;
+}
