@@ -1,11 +1,16 @@
-/** The model's own tokenizer and chat template, by transformers.js. */
+/** The model's own tokenizer, by transformers.js, and its chat template, rendered within limits (model/chat.ts). */
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import * as v from 'valibot';
+import { compileChatTemplate, pickChatTemplate, specialTokens } from '../model/chat.ts';
 import { ModelError } from '../model/config.ts';
-import type { ChatMessage, FileSource, Tokenizer } from './types.ts';
+import { excerpt } from '../model/text.ts';
+import type { FileSource, Tokenizer } from './types.ts';
 
 const ids = v.optional(v.nullable(v.union([v.number(), v.array(v.number())])));
 const generation = v.object({ eos_token_id: ids });
+
+/** Characters of another library's message that are passed on. */
+const REASON = 300;
 
 /** Parsed JSON of a file that must (or may) be there. */
 export async function readJson(source: FileSource, path: string): Promise<unknown> {
@@ -14,9 +19,8 @@ export async function readJson(source: FileSource, path: string): Promise<unknow
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw new ModelError(
-      `${source.name}: ${path} is not valid JSON (${error instanceof Error ? error.message : error})`,
-    );
+    const reason = excerpt(error instanceof Error ? error.message : String(error), REASON);
+    throw new ModelError(`${source.name}: ${path} is not valid JSON (${reason})`);
   }
 }
 
@@ -36,16 +40,20 @@ function eosIds(value: unknown): number[] {
 export async function loadTokenizer(source: FileSource, vocabSize: number): Promise<Tokenizer> {
   const tokenizerJson = await readJson(source, 'tokenizer.json');
   const tokenizerConfig = await optionalJson(source, 'tokenizer_config.json');
+  // The template stays out: transformers.js would render it without limits.
+  const { chat_template: template, ...settings } = asRecord(tokenizerConfig, 'tokenizer_config.json', source);
   let tokenizer: PreTrainedTokenizer;
   try {
-    tokenizer = new PreTrainedTokenizer(asRecord(tokenizerJson), asRecord(tokenizerConfig));
+    tokenizer = new PreTrainedTokenizer(asRecord(tokenizerJson, 'tokenizer.json', source), settings);
   } catch (error) {
-    throw new ModelError(
-      `${source.name}: tokenizer.json can't be used (${error instanceof Error ? error.message : error})`,
-    );
+    if (error instanceof ModelError) throw error;
+    const reason = excerpt(error instanceof Error ? error.message : String(error), REASON);
+    throw new ModelError(`${source.name}: tokenizer.json can't be used (${reason})`);
   }
-  const template = await source.read('chat_template.jinja');
-  if (template && !tokenizer.chat_template) tokenizer.chat_template = new TextDecoder().decode(template);
+  // As in transformers, a template in a file of its own goes before the one in tokenizer_config.json.
+  const file = await source.read('chat_template.jinja');
+  const jinja = file ? new TextDecoder().decode(file) : pickChatTemplate(source.name, template);
+  const chat = jinja === null ? null : compileChatTemplate(source.name, jinja, specialTokens(settings));
   const own: number | null | undefined = tokenizer.eos_token_id;
   const stopIds = new Set([
     ...(own === null || own === undefined ? [] : [own]),
@@ -70,23 +78,22 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
     }
     return list;
   };
-  const hasChatTemplate = Boolean(tokenizer.chat_template);
+  /** Both the template and the tokenizer may write the first token; the model saw one in its training. */
+  const oneBos = (list: number[]): number[] => {
+    const bos: unknown = tokenizer.bos_token_id;
+    if (typeof bos !== 'number' || list[0] !== bos) return list;
+    const next = list.findIndex((id) => id !== bos);
+    return next < 0 ? [bos] : list.slice(next - 1);
+  };
   return {
     vocabSize,
     stopIds: [...stopIds],
     eosId,
-    hasChatTemplate,
+    hasChatTemplate: chat !== null,
     renderPrompt: (messages) => {
-      if (!hasChatTemplate) {
-        const text = messages.map((m: ChatMessage) => m.content).join('\n');
-        return { text, ids: inVocabulary(encode(text, true)) };
-      }
-      const text = String(
-        tokenizer.apply_chat_template([...messages], { tokenize: false, add_generation_prompt: true }),
-      );
-      // The template writes BOS itself where the model wants one, so the tokenizer must not add another.
-      const rendered = encode(text, false);
-      return { text, ids: inVocabulary(rendered) };
+      const text = chat?.render(messages) ?? messages.map(({ content }) => content).join('\n');
+      // A template writes BOS itself where the model wants one; plain text gets it from the tokenizer.
+      return { text, ids: inVocabulary(oneBos(encode(text, chat === null))) };
     },
     encodeTarget: (target) => inVocabulary([...encode(target, false), eosId]),
     decode: (list) => tokenizer.decode([...list], { skip_special_tokens: true }),
@@ -94,8 +101,9 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
   };
 }
 
-function asRecord(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error('expected a JSON object');
+function asRecord(value: unknown, path: string, source: FileSource): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ModelError(`${source.name}: ${path} is not a JSON object`);
+  }
   return { ...value };
 }
