@@ -2,6 +2,7 @@
  * What the engine offers to everything above it. No DOM types, no onnxruntime types: the pipeline and its
  * tests are written against this file alone.
  */
+import type { ModelConfig } from '../model/config.ts';
 
 /** One prompt with 1..n responses, as token ids: the unit of all training and scoring. */
 export interface Group {
@@ -51,13 +52,6 @@ export interface OptimiserSettings {
   readonly weightDecay: number;
   /** Largest global gradient norm; 0 switches clipping off. */
   readonly maxGradNorm: number;
-}
-
-/** Named LoRA tensors in PEFT's names and shapes (lora_A: [r, in], lora_B: [out, r]). */
-export interface NamedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
 }
 
 /** One flat vector a layer; the layout is fixed by LoraConfig and the model config (src/model/parameters.ts). */
@@ -198,14 +192,15 @@ export interface ModelInfo {
 /** A loaded model on a device. At most one trainer and one sampler are worked at a time (one queue). */
 export interface LanguageModel {
   readonly info: ModelInfo;
+  readonly config: ModelConfig;
+  /** The folder it was loaded from. */
+  readonly files: FileSource;
   readonly device: DeviceInfo;
   readonly tokenizer: Tokenizer;
   /** Trainer of a LoRA adapter, freshly initialised from `seed` (A Kaiming-uniform, B zero). */
   createTrainer(lora: LoraConfig, optimiser: OptimiserSettings, seed: number): Promise<Trainer>;
   /** Sampler of the base model (null) or of the base with an adapter. */
   createSampler(lora: LoraConfig, adapter: AdapterWeights | null): Promise<Sampler>;
-  /** An adapter's tensors in PEFT's names and shapes. */
-  namedAdapter(lora: LoraConfig, adapter: AdapterWeights): NamedTensor[];
   dispose(): Promise<void>;
 }
 

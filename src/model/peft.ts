@@ -1,15 +1,17 @@
-/** LoRA adapters in PEFT's folder layout: adapter_config.json and adapter_model.safetensors, both ways. */
-import * as v from 'valibot';
+/**
+ * LoRA adapters in PEFT's folder layout: adapter_config.json and adapter_model.safetensors, both ways. Reads what
+ * other tools write as well, as long as it means LoRA on the seven projections; the tensors decide which modules
+ * there are, the config only what each is multiplied with.
+ */
+import { isTarget, type LoraModule } from './adapter.ts';
+import type { LoraConfig } from './parameters.ts';
+import { AdapterConfigError, readAdapterConfig } from './peft-config.ts';
 import { type NamedArray, readSafetensors, SafetensorsError, writeSafetensors } from './safetensors.ts';
 
 export interface PeftAdapter {
+  /** What the adapter says it was trained on; '' where it does not say. */
   readonly baseModel: string;
-  readonly rank: number;
-  readonly alpha: number;
-  /** Module names, e.g. q_proj. */
-  readonly targets: readonly string[];
-  /** In PEFT's names and shapes: lora_A [rank, in], lora_B [out, rank]. */
-  readonly tensors: readonly NamedArray[];
+  readonly modules: readonly LoraModule[];
 }
 
 /** An adapter that can't be used: which file, and why. */
@@ -20,133 +22,145 @@ export class PeftError extends Error {
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_MODEL = 'adapter_model.safetensors';
 
-const NAME = /^base_model\.model\.(model\.layers\.\d+\.(?:self_attn|mlp)\.(\w+))\.lora_([AB])\.weight$/;
+/** [layer, block, target, side]; wrappers' prefixes and the adapter's name come and go with how it was saved. */
+const NAME =
+  /^(?:module\.)?(?:base_model\.model\.)?(?:model\.)?layers\.(\d{1,6})\.(self_attn|mlp)\.(\w+)\.lora_([AB])(?:\.([\w-]+))?\.weight$/;
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
-/** Left out, null, false, empty: PEFT's many ways to say that something is not used. */
-const unused = v.optional(
-  v.pipe(
-    v.unknown(),
-    v.check(
-      (x) => x === null || x === false || x === 0 || (typeof x === 'object' && Object.keys(x).length === 0),
-    ),
-  ),
-);
+/** What tensors of kinds that can't be used are called, by a part of their names. */
+const FOREIGN: readonly (readonly [RegExp, string])[] = [
+  [/lora_magnitude_vector/, 'DoRA is not supported'],
+  [/lora_embedding_[AB]|embed_tokens/, 'LoRA on embeddings is not supported'],
+  [/lm_head/, 'LoRA on the head is not supported'],
+  [/modules_to_save/, 'wholly trained modules (modules_to_save) are not supported'],
+  [/\.bias$/, 'trained biases are not supported'],
+];
 
-/** What is read of PEFT's LoraConfig; everything that would change the adapter's arithmetic must be off. */
-const schema = v.object({
-  peft_type: v.literal('LORA'),
-  task_type: v.optional(v.nullable(v.literal('CAUSAL_LM'))),
-  r: whole,
-  lora_alpha: v.pipe(v.number(), v.gtValue(0)),
-  target_modules: v.pipe(v.array(v.string()), v.minLength(1)),
-  base_model_name_or_path: v.optional(v.nullable(v.string())),
-  bias: v.optional(v.literal('none')),
-  use_rslora: unused,
-  use_dora: unused,
-  lora_bias: unused,
-  fan_in_fan_out: unused,
-  modules_to_save: unused,
-  rank_pattern: unused,
-  alpha_pattern: unused,
-  layers_to_transform: unused,
-});
+const MLP: readonly string[] = ['gate_proj', 'up_proj', 'down_proj'];
 
-/** The two files of an adapter. */
-export function writePeft(adapter: PeftAdapter): { config: string; model: Uint8Array } {
+/** The two files of an adapter of one rank; `tensors` in PEFT's names and shapes. */
+export function writePeft({
+  baseModel,
+  lora: { rank, alpha, targets },
+  tensors,
+}: {
+  readonly baseModel: string;
+  readonly lora: LoraConfig;
+  readonly tensors: readonly NamedArray[];
+}): { config: string; model: Uint8Array } {
   const config = {
     alpha_pattern: {},
     auto_mapping: null,
-    base_model_name_or_path: adapter.baseModel,
+    base_model_name_or_path: baseModel,
     bias: 'none',
     fan_in_fan_out: false,
     inference_mode: true,
     init_lora_weights: true,
     layers_pattern: null,
     layers_to_transform: null,
-    lora_alpha: adapter.alpha,
+    lora_alpha: alpha,
     lora_dropout: 0,
     modules_to_save: null,
     peft_type: 'LORA',
-    r: adapter.rank,
+    r: rank,
     rank_pattern: {},
     revision: null,
-    target_modules: adapter.targets,
+    target_modules: targets,
     task_type: 'CAUSAL_LM',
     use_dora: false,
     use_rslora: false,
   };
   return {
     config: `${JSON.stringify(config, null, 2)}\n`,
-    model: writeSafetensors(adapter.tensors, { format: 'pt' }),
+    model: writeSafetensors(tensors, { format: 'pt' }),
   };
 }
 
 /**
- * Reads an adapter back.
+ * Reads an adapter.
  *
  * @param config text of adapter_config.json
- * @param model bytes of adapter_model.safetensors
+ * @param model bytes of adapter_model.safetensors (F32, F16 or BF16)
  * @throws PeftError where a file is broken, the two disagree, or the adapter is of a kind that is not supported
  */
 export function readPeft(config: string, model: Uint8Array): PeftAdapter {
-  const settings = readConfig(config);
-  let tensors: NamedArray[];
-  try {
-    tensors = readSafetensors(model);
-  } catch (error) {
-    if (!(error instanceof SafetensorsError)) throw error;
-    throw new PeftError(`${ADAPTER_MODEL}: ${error.message}`, { cause: error });
+  const settings = explained(ADAPTER_CONFIG, () => readAdapterConfig(config));
+  const tensors = explained(ADAPTER_MODEL, () => readSafetensors(model));
+  if (tensors.length === 0) refuse('it holds no tensors');
+  const pairs = new Map<string, { a?: NamedArray; b?: NamedArray }>();
+  const names = new Set<string>();
+  for (const tensor of tensors) {
+    const { place, side, adapterName } = readName(tensor.name);
+    names.add(adapterName);
+    if (names.size > 1) refuse(`it holds several adapters (${[...names].join(', ')}); keep one`);
+    const pair = pairs.get(place) ?? {};
+    const key = side === 'A' ? 'a' : 'b';
+    if (pair[key]) refuse(`"${tensor.name}" occurs twice, under different prefixes`);
+    if (tensor.shape.length !== 2)
+      refuse(`"${tensor.name}" has shape [${tensor.shape.join(', ')}], not two sizes`);
+    if (tensor.data.some((x) => !Number.isFinite(x)))
+      refuse(`"${tensor.name}" holds numbers that are not finite`);
+    pairs.set(place, { ...pair, [key]: tensor });
   }
-  if (tensors.length === 0) throw new PeftError(`${ADAPTER_MODEL}: it holds no tensors`);
-  const names = new Set(tensors.map(({ name }) => name));
-  for (const tensor of tensors) checkTensor(tensor, names, settings.r, settings.target_modules);
-  const found = new Set(tensors.map(({ name }) => NAME.exec(name)?.[2]));
-  const missing = settings.target_modules.find((target) => !found.has(target));
-  if (missing !== undefined) {
-    throw new PeftError(`${ADAPTER_MODEL}: no tensor of ${missing}, which ${ADAPTER_CONFIG} lists`);
+  const modules = [...pairs].map(([place, { a, b }]) => {
+    if (!a || !b) return refuse(`"${(a ?? b)?.name}" has no counterpart lora_${a ? 'B' : 'A'}`);
+    return readModule(place, a, b, settings);
+  });
+  for (const target of settings.targets) {
+    if (!modules.some((m) => `layers.${m.layer}.${blockOf(m.target)}.${m.target}`.endsWith(target))) {
+      refuse(`no tensor of ${target}, which ${ADAPTER_CONFIG} lists`);
+    }
   }
-  return {
-    baseModel: settings.base_model_name_or_path ?? '',
-    rank: settings.r,
-    alpha: settings.lora_alpha,
-    targets: settings.target_modules,
-    tensors,
-  };
+  return { baseModel: settings.baseModel, modules };
 }
 
-function readConfig(text: string): v.InferOutput<typeof schema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new PeftError(`${ADAPTER_CONFIG} is not JSON`, { cause: error });
+const blockOf = (target: string): string => (MLP.includes(target) ? 'mlp' : 'self_attn');
+
+function readName(name: string): { place: string; side: string; adapterName: string } {
+  const foreign = FOREIGN.find(([pattern]) => pattern.test(name));
+  if (foreign) refuse(`"${name}": ${foreign[1]}`);
+  const [, layer, block, target = '', side = '', adapterName = 'default'] = NAME.exec(name) ?? [];
+  if (layer === undefined || !isTarget(target) || blockOf(target) !== block) {
+    return refuse(`"${name}" is not a LoRA tensor of one of a layer's seven projections`);
   }
-  const parsed = v.safeParse(schema, value);
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  const key = v.getDotPath(issue) ?? 'it';
-  const found = JSON.stringify(issue.input) ?? 'nothing';
-  const expected = issue.expected === null ? '' : `; expected ${issue.expected}`;
-  throw new PeftError(`${ADAPTER_CONFIG}: ${key} is ${found}, which is not supported${expected}`);
+  return { place: `layers.${Number(layer)}.${block}.${target}`, side, adapterName };
 }
 
-function checkTensor(
-  { name, shape }: NamedArray,
-  names: ReadonlySet<string>,
-  rank: number,
-  targets: readonly string[],
-): void {
-  const [, path, target = '', side] = NAME.exec(name) ?? [];
-  if (path === undefined) throw new PeftError(`${ADAPTER_MODEL}: "${name}" is not a LoRA tensor of a layer`);
-  if (!targets.includes(target)) {
-    throw new PeftError(`${ADAPTER_MODEL}: "${name}", but ${ADAPTER_CONFIG} does not list ${target}`);
+function readModule(
+  place: string,
+  a: NamedArray,
+  b: NamedArray,
+  settings: ReturnType<typeof readAdapterConfig>,
+): LoraModule {
+  const [, number = '', , target = ''] = place.split('.');
+  if (!isTarget(target)) return refuse(`internal: ${place}`);
+  const layer = Number(number);
+  if (!settings.allows(place, layer)) {
+    refuse(`"${a.name}", but ${ADAPTER_CONFIG} does not list ${target} of layer ${layer}`);
   }
-  const inner = side === 'A' ? shape[0] : shape[1];
-  if (shape.length !== 2 || inner !== rank) {
-    const wanted = side === 'A' ? `[${rank}, in]` : `[out, ${rank}]`;
-    throw new PeftError(`${ADAPTER_MODEL}: "${name}" has shape [${shape.join(', ')}], expected ${wanted}`);
+  const [rank = 0, inner = 0] = a.shape;
+  const [out = 0, width = 0] = b.shape;
+  const wanted = settings.rank(place);
+  if (rank !== wanted) refuse(`"${a.name}" has shape [${a.shape.join(', ')}], expected [${wanted}, in]`);
+  if (width !== wanted) refuse(`"${b.name}" has shape [${b.shape.join(', ')}], expected [out, ${wanted}]`);
+  return { layer, target, rank, scale: settings.scale(place), in: inner, out, a: a.data, b: b.data };
+}
+
+function refuse(problem: string): never {
+  throw new PeftError(`${ADAPTER_MODEL}: ${problem}`);
+}
+
+/** Puts the file's name before what is wrong in it. */
+function explained<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const known =
+      error instanceof SafetensorsError ||
+      error instanceof SyntaxError ||
+      error instanceof AdapterConfigError;
+    if (!known) throw error;
+    throw new PeftError(`${file}${error instanceof SyntaxError ? ' ' : ': '}${error.message}`, {
+      cause: error,
+    });
   }
-  const other = `base_model.model.${path}.lora_${side === 'A' ? 'B' : 'A'}.weight`;
-  if (!names.has(other)) throw new PeftError(`${ADAPTER_MODEL}: "${name}" has no counterpart "${other}"`);
 }

@@ -9,6 +9,8 @@ const BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
 
 export type SafetensorsType = keyof typeof BYTES;
 
+export const bytesPerElement = (dtype: SafetensorsType): number => BYTES[dtype];
+
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: SafetensorsType;
@@ -113,17 +115,26 @@ export function halfBits(x: number): number {
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 
+/** The nearest bfloat16's bits, ties to even: the upper half of a float32, rounded. */
+export function bfloatBits(x: number): number {
+  SCRATCH.setFloat32(0, x);
+  const bits = SCRATCH.getUint32(0);
+  // Rounding must not turn a NaN into infinity.
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
 const SCRATCH = new DataView(new ArrayBuffer(4));
 
 /**
- * A file of F32 (or, to save space, F16) tensors in the given order; the data start at a multiple of 8 bytes.
+ * A file of F32 (or, to save space, F16 or BF16) tensors in the given order; the data start at a multiple of 8 bytes.
  *
  * @throws SafetensorsError where a name occurs twice or a shape does not fit its data
  */
 export function writeSafetensors(
   tensors: readonly NamedArray[],
   metadata: Readonly<Record<string, string>> = {},
-  dtype: 'F32' | 'F16' = 'F32',
+  dtype: SafetensorsType = 'F32',
 ): Uint8Array {
   const header: [string, unknown][] = [['__metadata__', metadata]];
   const names = new Set<string>(['__metadata__']);
@@ -150,7 +161,7 @@ export function writeSafetensors(
   file.set(bytes, 8);
   let at = 8 + padded;
   for (const { data } of tensors) {
-    const stored = dtype === 'F32' ? data : Uint16Array.from(data, halfBits);
+    const stored = dtype === 'F32' ? data : Uint16Array.from(data, dtype === 'F16' ? halfBits : bfloatBits);
     file.set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength), at);
     at += stored.byteLength;
   }

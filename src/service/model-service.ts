@@ -2,7 +2,7 @@
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
-import { exportFiles } from '../pipeline/export.ts';
+import { exportFiles } from '../pipeline/export/run-files.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';

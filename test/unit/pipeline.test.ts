@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { folder } from '../../scripts/lib/native.ts';
 import { openDevice } from '../../src/engine/backend.ts';
 import { openEmbedder } from '../../src/engine/embedder.ts';
-import { adapterFromNamed, loadLanguageModel } from '../../src/engine/language-model.ts';
+import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../../src/engine/types.ts';
-import { parseModelConfig } from '../../src/model/config.ts';
+import { uniformAdapter } from '../../src/model/adapter.ts';
 import { readPeft } from '../../src/model/peft.ts';
 import { parseConfig, type RunConfig } from '../../src/pipeline/config.ts';
 import { readDataset } from '../../src/pipeline/dataset.ts';
-import { exportFiles } from '../../src/pipeline/export.ts';
+import { exportFiles } from '../../src/pipeline/export/run-files.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
 import type { Dataset, RunEvent, RunStore } from '../../src/pipeline/types.ts';
 import { memoryStore } from '../fixtures/memory-store.ts';
@@ -105,14 +105,8 @@ describe('the whole pipeline on the default model (WASM in Node)', () => {
     const out = await files(store);
     const bytes = out.get('adapter/adapter_model.safetensors') ?? new Uint8Array();
     const peft = readPeft(text(out.get('adapter/adapter_config.json')), bytes);
-    expect(peft.tensors.map((t) => t.name)).toContain(
-      'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight',
-    );
-    const modelConfig = parseModelConfig(
-      JSON.parse(await readFile(`${PUBLIC}models/default-lm/config.json`, 'utf8')),
-    );
-    const lora = { rank: peft.rank, alpha: peft.alpha, targets: peft.targets };
-    const adapter = adapterFromNamed(modelConfig, lora, peft.tensors);
+    const { lora, weights: adapter } = uniformAdapter(model.config, peft.modules);
+    expect(lora).toEqual(config.lora);
     const stored = (await store.checkpoint('dpo'))?.state.parameters ?? [];
     expect(adapter).toEqual(stored);
 
