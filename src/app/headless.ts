@@ -51,7 +51,8 @@ async function start(job: HeadlessJob): Promise<HeadlessResult> {
   try {
     const storage = await openStorage();
     const { config, name } = job;
-    const { id } = await storage.createRun({ name, config, dataset: await fetchDataset(job.dataset) });
+    const { id: datasetId } = await storage.data.save(await fetchDataset(job.dataset));
+    const { id } = await storage.createRun({ name, config, datasetId });
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
     await callWorker((api) => api.run(id, callback(onEvent)));
     if (stopping) return { type: 'stopped' };

@@ -50,6 +50,26 @@ export function binned(
   return { bins: done, min, max, top };
 }
 
+/** Equal bins over values that are counted already, [value, how often]. */
+export function weighted(
+  values: readonly (readonly [value: number, times: number])[],
+  bins: number,
+  [min, max]: readonly [number, number],
+): Bins {
+  const width = (max - min) / bins;
+  const counts = Array.from({ length: bins }, () => 0);
+  for (const [value, times] of values) {
+    const at = Math.max(0, Math.min(bins - 1, Math.floor((value - min) / width)));
+    counts[at] = (counts[at] ?? 0) + times;
+  }
+  const done = counts.map((each, at) => ({
+    from: min + at * width,
+    to: min + (at + 1) * width,
+    counts: [each],
+  }));
+  return { bins: done, min, max, top: Math.max(1, ...counts) };
+}
+
 /** The value below which `share` of the sorted values lie. */
 export function quantile(sorted: readonly number[], share: number): number {
   const at = Math.max(0, Math.min(sorted.length - 1, Math.round(share * sorted.length) - 1));

@@ -1,6 +1,7 @@
 /** The page's side of storage, opened on first use. */
 import type { RunConfig } from '../pipeline/config.ts';
-import type { Dataset, RunManifest, RunStore } from '../pipeline/types.ts';
+import type { RunManifest, RunStore } from '../pipeline/types.ts';
+import type { DataStore } from '../storage/data-store.ts';
 import type { Storage } from '../storage/index.ts';
 
 let opening: Promise<Storage> | null = null;
@@ -20,8 +21,12 @@ export const host = {
   listRuns: async (): Promise<RunManifest[]> => (await storage()).listRuns(),
   runStore: async (id: string): Promise<RunStore> => (await storage()).run(id),
   deleteRun: async (id: string): Promise<void> => (await storage()).deleteRun(id),
-  createRun: async (run: { name: string; config: RunConfig; dataset: Dataset }): Promise<RunManifest> =>
+  createRun: async (run: { name: string; config: RunConfig; datasetId: string }): Promise<RunManifest> =>
     (await storage()).createRun(run),
+  /** Gives a run that has not started other data. */
+  changeDataset: async (id: string, datasetId: string): Promise<RunManifest> =>
+    (await storage()).changeDataset(id, datasetId),
+  data: async (): Promise<DataStore> => (await storage()).data,
   /** Stores a model folder and returns the name under which a run's settings name it. */
   saveModelFolder: async (name: string, files: readonly File[]): Promise<string> => {
     const inside = (file: File) => file.webkitRelativePath.split('/').slice(1).join('/') || file.name;

@@ -1,7 +1,8 @@
 /** The page's signals. Only actions.ts and the tests write the ones about a run; components read. */
 import { computed, signal } from '@preact/signals';
 import type { RunConfig } from '../pipeline/config.ts';
-import type { Dataset, HeldOutAnswer, PairRecord, PreparedData, Stage } from '../pipeline/types.ts';
+import type { HeldOutAnswer, PairRecord, Stage } from '../pipeline/types.ts';
+import type { OpenData, OpenPrepared } from './dataset.ts';
 import { EMPTY_VIEW, isStarted, overallShare, type RunView } from './state.ts';
 
 /** What happened, what is safe, what to do, and the details to copy. */
@@ -23,10 +24,10 @@ export interface RunEntry {
   readonly finished: boolean;
 }
 
-/** What is read from storage beside the view: the texts. */
+/** What is read from storage beside the view: the texts. Long lists are read as they are looked at. */
 export interface Records {
-  readonly dataset: Dataset | null;
-  readonly prepared: PreparedData | null;
+  readonly dataset: OpenData | null;
+  readonly prepared: OpenPrepared | null;
   readonly pairs: readonly PairRecord[];
   readonly answers: readonly HeldOutAnswer[];
 }

@@ -1,6 +1,6 @@
 /** What the page calls the stages, and the one figure of each that the rail shows. Pure. */
 import type { RunConfig } from '../pipeline/config.ts';
-import type { Dataset, Stage } from '../pipeline/types.ts';
+import type { Stage } from '../pipeline/types.ts';
 import { count, duration, figure, percent, plural, short } from './format.ts';
 import type { RunView } from './state.ts';
 
@@ -106,12 +106,12 @@ export function timeLeft(view: RunView, stage: Stage): string {
 }
 
 /** What a stage is going to do with these settings, while it has nothing to show. */
-export function railPlan(stage: Stage, config: RunConfig, dataset: Dataset | null): string {
+export function railPlan(stage: Stage, config: RunConfig, rows: number | null): string {
   switch (stage) {
     case 'model':
       return config.model === 'default' ? 'example model' : config.model;
     case 'data':
-      return dataset === null ? '' : plural(dataset.rows.length, 'row');
+      return rows === null ? '' : plural(rows, 'row');
     case 'sft':
       return config.sft.epochs === 0 ? 'skipped' : plural(config.sft.epochs, 'epoch');
     case 'sample':

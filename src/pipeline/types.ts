@@ -37,6 +37,10 @@ export interface DataRow extends PromptRow {
 export interface RefusedRow {
   readonly line: number;
   readonly reason: string;
+  /** The row as it stood in the file, shortened; absent where it could not be kept. */
+  readonly text?: string;
+  /** Which file, where the data set came from several. */
+  readonly file?: string;
 }
 
 export interface Dataset {
@@ -46,8 +50,41 @@ export interface Dataset {
   /** Separate held-out rows where the data set brings them; else they are split off `rows`. */
   readonly heldOut?: readonly DataRow[];
   readonly refused: readonly RefusedRow[];
+  /** Rows left out because an earlier one is the same. */
+  readonly duplicates?: readonly RefusedRow[];
   /** SHA-256 of the rows, hex. */
   readonly fingerprint: string;
+}
+
+/** How many rows of which kind a data set has. */
+export interface DatasetCounts {
+  /** Rows to train on or to answer, held-out ones apart. */
+  readonly rows: number;
+  readonly heldOut: number;
+  readonly refused: number;
+  /** Exact duplicates of earlier rows, left out of `rows`. */
+  readonly duplicates: number;
+  /** Of `rows`: without a target, for evaluation only. */
+  readonly promptOnly: number;
+  /** Of `rows`: with answers that the data set itself rejects. */
+  readonly withRejected: number;
+  /** Of `rows`: with turns before the prompt. */
+  readonly multiTurn: number;
+}
+
+/** A stored data set without its rows. Written last, so that its existence means that the rows are complete. */
+export interface DatasetInfo {
+  readonly id: string;
+  readonly name: string;
+  /** SHA-256 of the rows, hex. */
+  readonly fingerprint: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** What the rows were recognised as, in words; absent where they did not come from a file. */
+  readonly format?: string;
+  /** e.g. 'JSONL, gzip'. */
+  readonly container?: string;
+  readonly counts: DatasetCounts;
 }
 
 /** A row in the tokens of the run's model; without a target it can only be answered. */
@@ -68,6 +105,15 @@ export interface PreparedData {
   /** Rows without a target come last. */
   readonly heldOut: readonly TokenizedPrompt[];
   readonly refused: readonly RefusedRow[];
+}
+
+/** Prepared data without its rows. */
+export interface PreparedInfo {
+  readonly train: number;
+  readonly heldOut: number;
+  readonly refused: number;
+  /** Of the training rows: how many have how many tokens of prompt and target, the shortest first. */
+  readonly lengths: readonly (readonly [tokens: number, rows: number])[];
 }
 
 export interface ResponseRecord {

@@ -2,39 +2,25 @@
 import { type IDBPDatabase, openDB } from 'idb';
 import type { FileSource } from '../engine/types.ts';
 import type { RunConfig } from '../pipeline/config.ts';
-import { type Dataset, type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
+import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
+import { under } from './chunks.ts';
+import { type DataStore, dataStore } from './data-store.ts';
+import { DATASET_STORES, deleteDataset, sweepDatasets } from './datasets.ts';
+import { explained, need, StorageError } from './errors.ts';
+import { migrate } from './migrations.ts';
+import { PREPARED_STORES } from './prepared.ts';
 import { runStore } from './run-store.ts';
-import { migrate, type Schema, VERSION } from './schema.ts';
+import { type Schema, type Stores, VERSION } from './schema.ts';
 
-/** The browser would not store something. What was stored before is unharmed. */
-export class StorageError extends Error {
-  override name = 'StorageError';
-  readonly code: 'unavailable' | 'quota' | 'blocked' | 'missing';
-
-  constructor(code: StorageError['code'], message: string, cause?: unknown) {
-    super(message, { cause });
-    this.code = code;
-  }
-}
-
-/** Turns the browser's own errors into ones that say what to do. */
-export async function explained<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'QuotaExceededError') {
-      throw new StorageError(
-        'quota',
-        'This browser gives the page no more storage. Delete old runs or free disk space, then resume: everything finished is kept.',
-        error,
-      );
-    }
-    throw error;
-  }
-}
+export { StorageError };
 
 export interface Storage {
-  createRun(run: { name: string; config: RunConfig; dataset: Dataset }): Promise<RunManifest>;
+  /** Data sets and prepared rows, page by page. */
+  readonly data: DataStore;
+  /** @throws StorageError where the data set is not stored */
+  createRun(run: { name: string; config: RunConfig; datasetId: string }): Promise<RunManifest>;
+  /** Gives a run that has not started other data; the old goes where no other run needs it. */
+  changeDataset(id: string, datasetId: string): Promise<RunManifest>;
   /** The newest first. */
   listRuns(): Promise<RunManifest[]>;
   /** Deletes a run with all it owns, in one transaction. */
@@ -58,7 +44,14 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
   blocked.catch(() => undefined);
   try {
     const opening = openDB<Schema>(name, VERSION, {
-      upgrade: (database, oldVersion) => migrate(database, oldVersion),
+      upgrade: (database, oldVersion, _new, tx) => {
+        migrate(database, tx, oldVersion).catch((error: unknown) => {
+          refuse(upgradeFailed(error));
+          tx.done.catch(() => undefined);
+          // What the older version stored stays as it was.
+          tx.abort();
+        });
+      },
       blocked: () =>
         refuse(
           new StorageError(
@@ -71,6 +64,7 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
         if (event.target instanceof IDBDatabase) event.target.close();
       },
     });
+    opening.catch(() => undefined); // told by `blocked` where that came first
     db = await Promise.race([opening, blocked]);
   } catch (error) {
     if (error instanceof StorageError) throw error;
@@ -80,27 +74,26 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
       error,
     );
   }
+  // Not waited for, and never a reason not to open: what is left over only takes space.
+  void sweepDatasets(db).catch(() => undefined);
   return {
-    createRun: async ({ name: title, config, dataset }) => {
+    data: dataStore(db),
+    createRun: async ({ name: title, config, datasetId }) => {
       const manifest: RunManifest = {
         id: crypto.randomUUID(),
         name: title,
         created: Date.now(),
         config,
-        datasetId: dataset.id,
+        datasetId,
         stages: waitingStages(),
         seconds: {},
       };
       const tx = db.transaction(['datasets', 'runs'], 'readwrite');
-      await explained(
-        Promise.all([
-          tx.objectStore('datasets').put(dataset, dataset.id),
-          tx.objectStore('runs').put(manifest, manifest.id),
-          tx.done,
-        ]),
-      );
+      await need(tx.objectStore('datasets').getKey(datasetId), 'The data set');
+      await explained(Promise.all([tx.objectStore('runs').put(manifest, manifest.id), tx.done]));
       return manifest;
     },
+    changeDataset: (id, datasetId) => changeDataset(db, id, datasetId),
     listRuns: async () => (await db.getAll('runs')).sort((a, b) => b.created - a.created),
     deleteRun: (id) => deleteRun(db, id),
     run: (id) => runStore(db, id),
@@ -134,32 +127,50 @@ export function waitingStages(): RunManifest['stages'] {
 
 const folderRange = (folder: string): IDBKeyRange => IDBKeyRange.bound([folder], [folder, []]);
 
-async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
-  const tx = db.transaction(
-    [
-      'datasets',
-      'runs',
-      'prepared',
-      'responses',
-      'references',
-      'pairs',
-      'metrics',
-      'checkpoints',
-      'evaluation',
-      'answers',
-    ],
-    'readwrite',
+function upgradeFailed(error: unknown): StorageError {
+  return new StorageError(
+    'unavailable',
+    'What an older version of this page stored could not be brought up to date, so it was left as it is.',
+    error,
   );
-  const all = IDBKeyRange.bound([id], [id, []]);
+}
+
+async function changeDataset(db: IDBPDatabase<Schema>, id: string, datasetId: string): Promise<RunManifest> {
+  const stores: Stores = [...DATASET_STORES, 'runs'];
+  const tx = db.transaction(stores, 'readwrite');
+  const runs = tx.objectStore('runs');
+  const manifest = await need(runs.get(id), 'The run');
+  await need(tx.objectStore('datasets').getKey(datasetId), 'The data set');
+  const next = { ...manifest, datasetId };
+  await explained(runs.put(next, id));
+  const orphan = !(await runs.getAll()).some((run) => run.datasetId === manifest.datasetId);
+  await Promise.all([...(orphan ? deleteDataset(tx, manifest.datasetId) : []), tx.done]);
+  return next;
+}
+
+async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
+  const stores: Stores = [
+    ...DATASET_STORES,
+    ...PREPARED_STORES,
+    'runs',
+    'responses',
+    'references',
+    'pairs',
+    'metrics',
+    'checkpoints',
+    'evaluation',
+    'answers',
+  ];
+  const tx = db.transaction(stores, 'readwrite');
   const manifest = await tx.objectStore('runs').get(id);
   const others = (await tx.objectStore('runs').getAll()).filter((run) => run.id !== id);
   const orphan = manifest && !others.some((run) => run.datasetId === manifest.datasetId);
   await Promise.all([
-    ...(orphan ? [tx.objectStore('datasets').delete(manifest.datasetId)] : []),
+    ...(orphan ? deleteDataset(tx, manifest.datasetId) : []),
     ...(['runs', 'prepared', 'pairs', 'answers'] as const).map((store) => tx.objectStore(store).delete(id)),
-    ...(['responses', 'references', 'metrics', 'checkpoints', 'evaluation'] as const).map((store) =>
-      tx.objectStore(store).delete(all),
-    ),
+    ...(
+      ['tokens', 'refused', 'responses', 'references', 'metrics', 'checkpoints', 'evaluation'] as const
+    ).map((store) => tx.objectStore(store).delete(under(id))),
     tx.done,
   ]);
 }

@@ -1,30 +1,22 @@
 /** RunStore over IndexedDB: every save is one transaction. */
 import type { IDBPDatabase } from 'idb';
 import { type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
-import { explained, StorageError } from './index.ts';
-import type { Schema } from './schema.ts';
-
-/** Everything whose key begins with the run, or with the run and a stage. */
-const under = (...prefix: string[]): IDBKeyRange => IDBKeyRange.bound(prefix, [...prefix, []]);
+import { under } from './chunks.ts';
+import { loadDataset } from './datasets.ts';
+import { explained, need } from './errors.ts';
+import { loadPrepared, PREPARED_STORES, savePrepared } from './prepared.ts';
+import type { Schema, Stores } from './schema.ts';
 
 export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
-  const need = async <T>(value: Promise<T | undefined>, what: string): Promise<T> => {
-    const found = await value;
-    if (found === undefined)
-      throw new StorageError('missing', `${what} is not in this browser's storage (any more).`);
-    return found;
-  };
   const manifest = () => need(db.get('runs', id), 'The run');
   return {
     manifest,
     saveManifest: async (next) => {
       await explained(db.put('runs', next, id));
     },
-    dataset: async () => need(db.get('datasets', (await manifest()).datasetId), "The run's data set"),
-    prepared: () => db.get('prepared', id),
-    savePrepared: async (prepared) => {
-      await explained(db.put('prepared', prepared, id));
-    },
+    dataset: async () => loadDataset(db, (await manifest()).datasetId),
+    prepared: () => loadPrepared(db, id),
+    savePrepared: (prepared) => savePrepared(db, id, prepared),
     responses: () => db.getAll('responses', under(id)),
     saveResponses: (records) => {
       const tx = db.transaction('responses', 'readwrite');
@@ -72,15 +64,25 @@ async function settle(work: readonly Promise<unknown>[]): Promise<void> {
 async function clearFrom(db: IDBPDatabase<Schema>, id: string, stage: Stage): Promise<void> {
   const from = STAGES.indexOf(stage);
   const redone = (name: Stage) => STAGES.indexOf(name) >= from;
-  const tx = db.transaction(
-    ['prepared', 'responses', 'references', 'pairs', 'metrics', 'checkpoints', 'evaluation', 'answers'],
-    'readwrite',
-  );
+  const stores: Stores = [
+    ...PREPARED_STORES,
+    'responses',
+    'references',
+    'pairs',
+    'metrics',
+    'checkpoints',
+    'evaluation',
+    'answers',
+  ];
+  const tx = db.transaction(stores, 'readwrite');
   const work: Promise<unknown>[] = [
     tx.objectStore('answers').delete(id),
     tx.objectStore('evaluation').delete(under(id)),
   ];
-  if (redone('data')) work.push(tx.objectStore('prepared').delete(id));
+  if (redone('data')) {
+    work.push(tx.objectStore('prepared').delete(id));
+    for (const name of ['tokens', 'refused'] as const) work.push(tx.objectStore(name).delete(under(id)));
+  }
   for (const name of ['sft', 'dpo'] as const) {
     if (!redone(name)) continue;
     work.push(

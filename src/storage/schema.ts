@@ -1,16 +1,19 @@
-/** The IndexedDB schema, as a type, and its migrations. */
-import type { DBSchema, IDBPDatabase } from 'idb';
+/** The IndexedDB schema, as a type. Its migrations are in migrations.ts. */
+import type { DBSchema, IDBPDatabase, StoreNames } from 'idb';
 import type {
   Checkpoint,
-  Dataset,
+  DataRow,
+  DatasetInfo,
   EvaluationRecord,
   HeldOutAnswer,
   MetricRecord,
   PairRecord,
-  PreparedData,
+  PreparedInfo,
   PromptResponses,
   ReferenceRecord,
+  RefusedRow,
   RunManifest,
+  TokenizedPrompt,
 } from '../pipeline/types.ts';
 
 /** One row a file of a model folder the user gave. */
@@ -20,10 +23,19 @@ export interface ModelFile {
   readonly data: Blob;
 }
 
+/** A chunk of a long list: see chunks.ts. The owner is a data set or a run. */
+export type ChunkKey = [owner: string, part: string, from: number];
+
 export interface Schema extends DBSchema {
-  datasets: { key: string; value: Dataset };
+  datasets: { key: string; value: DatasetInfo };
+  /** Of a data set; parts 'rows' and 'heldOut'. */
+  rows: { key: ChunkKey; value: DataRow[] };
+  /** Of a data set, parts 'refused' and 'duplicates'; of a run's prepared data, part 'refused'. */
+  refused: { key: ChunkKey; value: RefusedRow[] };
   runs: { key: string; value: RunManifest };
-  prepared: { key: string; value: PreparedData };
+  prepared: { key: string; value: PreparedInfo };
+  /** Of a run's prepared data; parts 'train' and 'heldOut'. */
+  tokens: { key: ChunkKey; value: TokenizedPrompt[] };
   responses: { key: [run: string, index: number]; value: PromptResponses };
   references: { key: [run: string, index: number]; value: ReferenceRecord };
   pairs: { key: string; value: PairRecord[] };
@@ -36,23 +48,6 @@ export interface Schema extends DBSchema {
 
 export const VERSION = 3;
 
-/** Brings a database of any earlier version up to date, one step after the other. */
-export function migrate(db: IDBPDatabase<Schema>, oldVersion: number): void {
-  if (oldVersion < 1) {
-    for (const name of [
-      'datasets',
-      'runs',
-      'prepared',
-      'responses',
-      'references',
-      'pairs',
-      'metrics',
-      'checkpoints',
-      'answers',
-      'models',
-    ] as const) {
-      db.createObjectStore(name);
-    }
-  }
-  if (oldVersion < 3) db.createObjectStore('evaluation');
-}
+export type Database = IDBPDatabase<Schema>;
+/** Names for a transaction over several stores. */
+export type Stores = StoreNames<Schema>[];

@@ -3,7 +3,7 @@ import { openDB } from 'idb';
 import { afterEach, describe, expect, test } from 'vitest';
 import { defaultConfig } from '../../src/pipeline/config.ts';
 import { makeDataset } from '../../src/pipeline/dataset.ts';
-import type { Checkpoint, PromptResponses } from '../../src/pipeline/types.ts';
+import type { Checkpoint, Dataset, PromptResponses } from '../../src/pipeline/types.ts';
 import { openStorage, type Storage } from '../../src/storage/index.ts';
 
 const opened: Storage[] = [];
@@ -37,6 +37,12 @@ const responses = (index: number): PromptResponses => ({
   responses: [{ text: `r${index}`, tokenIds: [1, 2], logp: -1.5, stopped: true }],
 });
 const metric = (stage: 'sft' | 'dpo', step: number) => ({ stage, step, values: { loss: step } });
+
+/** A run on a stored data set; the same one is stored once. */
+async function newRun(storage: Storage, name: string, data: Dataset = dataset) {
+  const { id: datasetId } = await storage.data.save(data);
+  return storage.createRun({ name, config, datasetId });
+}
 
 /** Writes something of every kind. */
 async function fill(storage: Storage, id: string): Promise<void> {
@@ -88,20 +94,21 @@ const EMPTY = {
 
 test('what is stored is there after reopening, in the order of the prompts', async () => {
   const { storage, name } = await fresh();
-  const { id } = await storage.createRun({ name: 'one', config, dataset });
+  const { id } = await newRun(storage, 'one');
   expect(await contents(storage, id)).toEqual(EMPTY);
   await fill(storage, id);
   storage.close();
   const again = (await fresh(name)).storage;
   expect(await contents(again, id)).toEqual(FULL);
   expect(await again.run(id).checkpoint('sft')).toEqual(checkpoint('sft', 2));
-  expect(await again.run(id).dataset()).toEqual(dataset);
-  expect(await again.run(id).manifest()).toMatchObject({ id, name: 'one', config, datasetId: dataset.id });
+  const { datasetId } = await again.run(id).manifest();
+  expect(await again.run(id).dataset()).toEqual({ ...dataset, id: datasetId });
+  expect(await again.run(id).manifest()).toMatchObject({ id, name: 'one', config });
 });
 
 test('a record is replaced, not doubled', async () => {
   const { storage } = await fresh();
-  const { id } = await storage.createRun({ name: 'one', config, dataset });
+  const { id } = await newRun(storage, 'one');
   await fill(storage, id);
   await storage.run(id).saveCheckpoint(checkpoint('sft', 3), [metric('sft', 2), metric('sft', 3)]);
   await storage.run(id).saveResponses([{ ...responses(2), responses: [] }]);
@@ -119,10 +126,7 @@ describe('clearFrom', () => {
     ['data', EMPTY],
   ] as const)('%s leaves what comes before it, and other runs', async (stage, left) => {
     const { storage } = await fresh();
-    const [one, two] = [
-      await storage.createRun({ name: 'one', config, dataset }),
-      await storage.createRun({ name: 'two', config, dataset }),
-    ];
+    const [one, two] = [await newRun(storage, 'one'), await newRun(storage, 'two')];
     await fill(storage, one.id);
     await fill(storage, two.id);
     await storage.run(one.id).clearFrom(stage);
@@ -133,7 +137,7 @@ describe('clearFrom', () => {
 
 test('deleting a run takes all it owns, and its data set only where no other run has it', async () => {
   const { storage } = await fresh();
-  const make = (name: string, data = dataset) => storage.createRun({ name, config, dataset: data });
+  const make = (name: string, data = dataset) => newRun(storage, name, data);
   const [one, two, three] = [await make('one'), await make('two'), await make('three', another)];
   for (const { id } of [one, two, three]) await fill(storage, id);
   await storage.deleteRun(one.id);
@@ -142,7 +146,7 @@ test('deleting a run takes all it owns, and its data set only where no other run
     name: 'StorageError',
     code: 'missing',
   });
-  expect(await storage.run(two.id).dataset()).toEqual(dataset);
+  expect(await storage.run(two.id).dataset()).toEqual({ ...dataset, id: two.datasetId });
   expect(await contents(storage, three.id)).toEqual(FULL);
   expect((await storage.listRuns()).map((run) => run.name).sort()).toEqual(['three', 'two']);
   await storage.deleteRun(two.id);

@@ -1,6 +1,7 @@
 /** Changed settings and marks, and what they make of a stored run. */
 import { batch } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
+import { inMemory, stored } from '../dataset.ts';
 import { exampleDataset } from '../example.ts';
 import { host } from '../host.ts';
 import { answerFate } from '../pool.ts';
@@ -21,13 +22,17 @@ export function discardEdits(): void {
   edits.value = null;
 }
 
+/** What a run on a data set is called until the user names it. */
+export const runName = (dataset: string): string => `${dataset}, k=${config.value.dpo.negatives}`;
+
 /** Makes sure the shown run is stored, with the settings as edited; removes what must be redone. */
 export async function storedRun(): Promise<string> {
   const { manifest } = view.value;
   if (manifest === null) {
-    const dataset = records.value.dataset ?? (await exampleDataset());
-    const name = `${dataset.name}, k=${config.value.dpo.negatives}`;
-    const created = await host.createRun({ name, config: config.value, dataset });
+    const dataset = records.value.dataset ?? inMemory(await exampleDataset());
+    const datasetId = await stored(dataset);
+    const name = runName(dataset.info.name);
+    const created = await host.createRun({ name, config: config.value, datasetId });
     batch(() => {
       view.value = withManifest(view.value, created);
       records.value = { ...records.value, dataset };

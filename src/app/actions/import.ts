@@ -1,5 +1,6 @@
 /** The user's own prompts and models: picked or dropped. */
 import { batch } from '@preact/signals';
+import { inMemory } from '../dataset.ts';
 import { count } from '../format.ts';
 import { host } from '../host.ts';
 import { problemOf } from '../problems.ts';
@@ -69,8 +70,8 @@ async function walk(entry: FileSystemEntry): Promise<File[]> {
 export async function useDataset(file: File): Promise<void> {
   if (busy.value) return;
   try {
-    const { readDataset } = await import('../dataset.ts');
-    const dataset = await readDataset(file);
+    const { readDataset } = await import('../../pipeline/dataset.ts');
+    const dataset = inMemory(await readDataset(file.name, await file.text()));
     const settings = config.value;
     newRun();
     batch(() => {

@@ -2,6 +2,7 @@
 import { batch } from '@preact/signals';
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { closeWorker } from '../client.ts';
+import { inMemory, openData, openPrepared } from '../dataset.ts';
 import { exampleDataset } from '../example.ts';
 import { host } from '../host.ts';
 import { problemOf, problemOfRun } from '../problems.ts';
@@ -74,7 +75,8 @@ export async function openRun(id: string): Promise<void> {
   if (busy.value) return;
   try {
     const store = await host.runStore(id);
-    const [manifest, dataset] = await Promise.all([store.manifest(), store.dataset()]);
+    const manifest = await store.manifest();
+    const dataset = await openData(manifest.datasetId);
     const another = view.value.manifest?.id !== id;
     if (another) closeWorker();
     batch(() => {
@@ -102,7 +104,7 @@ export async function readRecords(id: string): Promise<void> {
   const store = await host.runStore(id);
   const [manifest, prepared, responses, sft, dpo, pairs, answers] = await Promise.all([
     store.manifest(),
-    store.prepared(),
+    openPrepared(id),
     store.responses(),
     store.metrics('sft'),
     store.metrics('dpo'),
@@ -110,11 +112,7 @@ export async function readRecords(id: string): Promise<void> {
     store.answers(),
   ]);
   if (view.value.manifest?.id !== id) return;
-  const counts =
-    prepared === undefined
-      ? null
-      : { train: prepared.train.length, heldOut: prepared.heldOut.length, refused: prepared.refused.length };
-  const fresh = viewOf({ manifest, counts, responses, sft, dpo });
+  const fresh = viewOf({ manifest, counts: prepared?.info ?? null, responses, sft, dpo });
   batch(() => {
     const { previews, stages } = view.value;
     view.value = {
@@ -123,7 +121,7 @@ export async function readRecords(id: string): Promise<void> {
       // Words and rates of this sitting are kept; what is stored has only the state.
       stages: busy.value ? stages : fresh.stages,
     };
-    records.value = { ...records.value, prepared: prepared ?? null, pairs, answers };
+    records.value = { ...records.value, prepared, pairs, answers };
   });
 }
 
@@ -133,8 +131,7 @@ export async function refreshAfter(stage: Stage): Promise<void> {
   if (id === undefined) return;
   const store = await host.runStore(id);
   if (stage === 'data') {
-    const prepared = await store.prepared();
-    records.value = { ...records.value, prepared: prepared ?? null };
+    records.value = { ...records.value, prepared: await openPrepared(id) };
   } else if (stage === 'filter') {
     const [responses, pairs] = await Promise.all([store.responses(), store.pairs()]);
     const list: typeof responses = [];
@@ -164,7 +161,7 @@ export function newRun(): void {
   void exampleDataset().then(
     (dataset) => {
       if (view.value.manifest === null && records.value.dataset === null) {
-        records.value = { ...records.value, dataset };
+        records.value = { ...records.value, dataset: inMemory(dataset) };
       }
     },
     (error: unknown) => {

@@ -31,7 +31,7 @@ export function PromptList({ indices, selected, onSelect, height = 460 }: Prompt
         return (
           <>
             <span class="muted small">{count(index + 1)}</span>
-            <span class="clip">{train?.[index]?.prompt ?? ''}</span>
+            <span class="clip">{train?.at(index)?.prompt ?? ''}</span>
           </>
         );
       }}

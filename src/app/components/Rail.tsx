@@ -63,7 +63,8 @@ function StageLink({ stage, number }: { stage: Stage; number: number }) {
       </span>
       <span class="left">{stale ? 'to redo' : timeLeft(run, stage)}</span>
       <span class="what">
-        {railFigure(run, stage) || railPlan(stage, config.value, records.value.dataset)}
+        {railFigure(run, stage) ||
+          railPlan(stage, config.value, records.value.dataset?.info.counts.rows ?? null)}
       </span>
       {state === 'running' && (
         <span

@@ -4,7 +4,8 @@ import { checkRun, pickDataset } from '../actions.ts';
 import { Histogram } from '../components/Histogram.tsx';
 import { VirtualList } from '../components/VirtualList.tsx';
 import { count, plural } from '../format.ts';
-import { binned } from '../histogram.ts';
+import { weighted } from '../histogram.ts';
+import type { Paged } from '../paged.ts';
 import { busy, records, view } from '../signals.ts';
 import { Empty, Frame } from './Frame.tsx';
 import { TokenView } from './TokenView.tsx';
@@ -22,8 +23,8 @@ export function DataStage() {
       </Frame>
     );
   }
-  const train: readonly DataRow[] = prepared?.train ?? dataset.rows;
-  const heldOut: readonly DataRow[] = prepared?.heldOut ?? dataset.heldOut ?? [];
+  const train: Paged<DataRow> = prepared?.train ?? dataset.rows;
+  const heldOut: Paged<DataRow> = prepared?.heldOut ?? dataset.heldOut;
   const refused = prepared?.refused ?? dataset.refused;
   const rows = tab === 'heldOut' ? heldOut : train;
   const tabs: { tab: Tab; label: string }[] = [
@@ -35,7 +36,7 @@ export function DataStage() {
     <Frame stage="data">
       <section class="card">
         <header>
-          <h3>{dataset.name}</h3>
+          <h3>{dataset.info.name}</h3>
           <button type="button" class="button" disabled={busy.value} onClick={() => void pickDataset()}>
             Use my prompts
           </button>
@@ -66,9 +67,9 @@ export function DataStage() {
               columns="90px 1fr"
               render={(index) => (
                 <>
-                  <span class="muted">line {count(refused[index]?.line ?? 0)}</span>
-                  <span class="clip" title={refused[index]?.reason}>
-                    {refused[index]?.reason}
+                  <span class="muted">line {count(refused.at(index)?.line ?? 0)}</span>
+                  <span class="clip" title={refused.at(index)?.reason}>
+                    {refused.at(index)?.reason}
                   </span>
                 </>
               )}
@@ -99,13 +100,13 @@ export function DataStage() {
                 render={(index) => (
                   <>
                     <span class="muted small">{count(index + 1)}</span>
-                    <span class="clip">{rows[index]?.prompt}</span>
-                    <span class="clip">{rows[index]?.target}</span>
+                    <span class="clip">{rows.at(index)?.prompt}</span>
+                    <span class="clip">{rows.at(index)?.target}</span>
                   </>
                 )}
               />
             </div>
-            <WholeRow row={rows[Math.min(chosen, rows.length - 1)]} />
+            <WholeRow row={rows.at(Math.min(chosen, rows.length - 1))} />
           </>
         )}
       </section>
@@ -168,11 +169,13 @@ function Lengths() {
   const { prepared } = records.value;
   const context = view.value.model?.contextLength;
   const bins = useMemo(() => {
-    if (prepared === null || prepared.train.length === 0) return null;
-    const lengths = prepared.train.map((row) => row.promptIds.length + row.targetIds.length);
-    const longest = lengths.reduce((most, each) => Math.max(most, each), 0);
-    const cut = lengths.filter((each) => context !== undefined && each >= context).length;
-    return { bins: binned([lengths], longest < 60 ? longest + 1 : 48, [0, longest + 1]), longest, cut };
+    const lengths = prepared?.info.lengths ?? [];
+    const longest = lengths.at(-1)?.[0];
+    if (longest === undefined) return null;
+    let cut = 0;
+    for (const [tokens, rows] of lengths) if (context !== undefined && tokens >= context) cut += rows;
+    const bins = weighted(lengths, longest < 60 ? longest + 1 : 48, [0, longest + 1]);
+    return { bins, longest, cut };
   }, [prepared, context]);
   if (bins === null) return null;
   const inSight = context !== undefined && context <= bins.longest;

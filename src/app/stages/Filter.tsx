@@ -122,7 +122,7 @@ function OnePrompt() {
   const index = chosen ?? indices[0];
   const record = index === undefined ? undefined : responses[index];
   if (record === undefined) return null;
-  const row = prepared?.train[record.index];
+  const row = prepared?.train.at(record.index);
   const stale = changedKeys(savedConfig.value, config.value).some((key) => key.startsWith('filter.'));
   const rows = answerRows(record, stale ? [] : pairs, config.value.filter).sort(
     (a, b) => (b.response.similarity ?? -2) - (a.response.similarity ?? -2),

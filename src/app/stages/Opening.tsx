@@ -7,10 +7,10 @@ import { activity, records, view } from '../signals.ts';
 /** The first minute: the example is loaded, one button runs it, two quieter ways lead in. */
 export function Opening() {
   const { dataset } = records.value;
-  const rows = dataset?.rows ?? [];
-  const shown = pick(rows.length, 4).map((index) => rows[index]);
+  const counts = dataset?.info.counts;
+  const shown = pick(counts?.rows ?? 0, 4).map((index) => dataset?.rows.at(index));
   const { manifest } = view.value;
-  const own = dataset !== null && dataset.name !== EXAMPLE_NAME;
+  const own = dataset !== null && dataset.info.name !== EXAMPLE_NAME;
   return (
     <div class="page opening">
       <div class="stack">
@@ -47,11 +47,11 @@ export function Opening() {
       </p>
       <section class="card" style={{ minHeight: '236px' }}>
         <header>
-          <h3>{dataset?.name ?? 'The example data'}</h3>
-          {dataset !== null && (
+          <h3>{dataset?.info.name ?? 'The example data'}</h3>
+          {counts !== undefined && (
             <span class="small muted">
-              {count(rows.length)} prompts
-              {dataset.heldOut !== undefined && `, ${count(dataset.heldOut.length)} more held out`}
+              {count(counts.rows)} prompts
+              {counts.heldOut > 0 && `, ${count(counts.heldOut)} more held out`}
             </span>
           )}
         </header>
@@ -63,8 +63,8 @@ export function Opening() {
             </tr>
           </thead>
           <tbody>
-            {shown.map((row) => (
-              <tr key={row?.prompt}>
+            {shown.map((row, at) => (
+              <tr key={at}>
                 <td class="text">{row?.prompt}</td>
                 <td class="text">{row?.target}</td>
               </tr>

@@ -16,7 +16,7 @@ export function SampleStage() {
   const following = chosen === null && state === 'running';
   const index = chosen ?? (following ? run.latest : null) ?? done[0] ?? null;
   const record = index === null ? undefined : run.responses[index];
-  const row = index === null ? undefined : prepared?.train[index];
+  const row = index === null ? undefined : prepared?.train.at(index);
   const rate = progress?.figures.tokensPerSecond;
   const answers = run.responses.reduce((sum, each) => sum + (each?.responses.length ?? 0), 0);
   return (
