@@ -1,29 +1,21 @@
 /** JSON Lines: a record a line. */
-
-import { type RawRecord, type RecordChunk, shorten } from '../record.ts';
-import { decodeUtf8 } from '../text.ts';
-
-/** Longest line that is read; longer ones are skipped and refused without being kept. */
-export const MAX_RECORD_BYTES = 64 * 2 ** 20;
+import { inMegabytes, MAX_RECORD } from '../limits.ts';
+import type { RawRecord } from '../record.ts';
+import { decodeUtf8, NOT_UTF8, parseRecord } from '../text.ts';
+import { OpenBytes } from './open-bytes.ts';
 
 const NEWLINE = 10;
 
-/** Records of JSON Lines; blank lines are skipped, a byte order mark must already be off. */
-export async function* readJsonLines(
-  pieces: AsyncIterable<Uint8Array>,
-  consumed: () => number,
-): AsyncGenerator<RecordChunk> {
+/** Records of JSON Lines, those of one piece at a time; blank lines are skipped. */
+export async function* readJsonLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<RawRecord[]> {
   let line = 0;
-  for await (const { lines, tooLong } of splitLines(pieces)) {
+  for await (const lines of splitLines(pieces)) {
     const records: RawRecord[] = [];
     for (const bytes of lines) {
-      if (bytes === null) {
-        records.push({ line: ++line, reason: tooLong });
-        continue;
-      }
-      const text = decodeUtf8(bytes);
+      const text = bytes === null ? null : decodeUtf8(bytes);
       if (text === null) {
-        records.push({ line: ++line, reason: 'not UTF-8 text; save the file as UTF-8' });
+        const reason = bytes === null ? `the line is longer than ${inMegabytes(MAX_RECORD)}` : NOT_UTF8;
+        records.push({ line: ++line, reason });
         continue;
       }
       // JSON has no bare carriage return within a record: where one is left, it ends a line as on old Macs.
@@ -32,34 +24,13 @@ export async function* readJsonLines(
         if (part.trim() !== '') records.push(parseRecord(part, line));
       }
     }
-    yield { records, bytes: consumed() };
+    yield records;
   }
 }
 
-/** One record from its JSON. */
-export function parseRecord(text: string, line: number): RawRecord {
-  try {
-    const value: unknown = JSON.parse(text);
-    return { line, value };
-  } catch {
-    return { line, reason: `not JSON: ${shorten(text.trim())}${hint(text)}` };
-  }
-}
-
-/** What is often the matter with JSON that other programs wrote. */
-function hint(text: string): string {
-  if (/[:,[]\s*-?(NaN|Infinity)\b/.test(text)) return ' (NaN and Infinity are not JSON; use null)';
-  if (/^\s*\{\s*'/.test(text)) return " (JSON needs double quotes, not '...')";
-  if (/,\s*[}\]]\s*$/.test(text)) return ' (there is a comma before the end)';
-  return '';
-}
-
-/** Lines without their newline, in the pieces they end in; null is a line over the limit. */
-async function* splitLines(
-  pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ lines: (Uint8Array | null)[]; tooLong: string }> {
-  const tooLong = `the line is longer than ${MAX_RECORD_BYTES / 2 ** 20} MB`;
-  const open = new OpenLine();
+/** Lines without their newline, those that end in a piece at a time; null is one that is too long. */
+async function* splitLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<(Uint8Array | null)[]> {
+  const open = new OpenBytes(MAX_RECORD);
   for await (const piece of pieces) {
     const lines: (Uint8Array | null)[] = [];
     let start = 0;
@@ -68,38 +39,7 @@ async function* splitLines(
       start = end + 1;
     }
     open.push(piece.subarray(start));
-    yield { lines, tooLong };
+    yield lines;
   }
-  if (open.length > 0) yield { lines: [open.close(new Uint8Array(0))], tooLong };
-}
-
-/** The line that has begun but not ended: its parts, or only its length once it is over the limit. */
-class OpenLine {
-  length = 0;
-  private parts: Uint8Array[] = [];
-
-  push(part: Uint8Array): void {
-    this.length += part.length;
-    if (this.length > MAX_RECORD_BYTES) this.parts = [];
-    else if (part.length > 0) this.parts.push(part.slice());
-  }
-
-  close(last: Uint8Array): Uint8Array | null {
-    const length = this.length + last.length;
-    const [parts, fits] = [this.parts, length <= MAX_RECORD_BYTES];
-    this.length = 0;
-    this.parts = [];
-    if (!fits) return null;
-    return parts.length === 0 ? last : concat([...parts, last], length);
-  }
-}
-
-export function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  if (open.length > 0) yield [open.close(new Uint8Array(0))];
 }

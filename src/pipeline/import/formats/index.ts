@@ -1,38 +1,56 @@
-/** The formats that are recognised by themselves, the most telling first. */
-import { parseGrader } from '../../grade.ts';
+/** The formats that are recognised by themselves. */
 import type { DataRow } from '../../types.ts';
-import { isRecord, type JsonRecord, own, show } from '../record.ts';
+import { isRecord, show } from '../record.ts';
 import type { FormatName } from '../types.ts';
+import { messages, sharegpt, ultrachat, verl } from './chat.ts';
+import type { Format } from './format.ts';
+import { alpaca, gsm8k, mtBench, promptTarget, selfInstruct } from './plain.ts';
+import { hhRlhf, nectar, preference, preferenceMessages } from './preference.ts';
+import { Refused } from './values.ts';
 
-export interface Format {
-  readonly name: FormatName;
-  matches(record: JsonRecord): boolean;
-  /** A row, or why there is none. */
-  read(record: JsonRecord): DataRow | DataRow[] | string;
+export type { Format } from './format.ts';
+export { columnsOf, mappedFormat } from './mapping.ts';
+
+/** The most telling first. */
+export const FORMATS: readonly Format[] = [
+  preferenceMessages,
+  hhRlhf,
+  preference,
+  nectar,
+  verl,
+  messages,
+  sharegpt,
+  ultrachat,
+  selfInstruct,
+  mtBench,
+  alpaca,
+  gsm8k,
+  promptTarget,
+];
+
+/** A format's name and columns for people. */
+export function formatTitle(name: FormatName): string {
+  return FORMATS.find((format) => format.name === name)?.title ?? 'columns chosen by hand';
 }
 
-const PROMPT_KEYS = ['prompt', 'question'];
-const TARGET_KEYS = ['target', 'completion', 'response', 'answer'];
-
-const pair: Format = {
-  name: 'prompt-target',
-  matches: (record) => PROMPT_KEYS.some((key) => typeof own(record, key) === 'string'),
-  read(record) {
-    const prompt = PROMPT_KEYS.map((key) => own(record, key)).find((value) => value !== undefined);
-    const target = TARGET_KEYS.map((key) => own(record, key)).find((value) => value !== undefined);
-    if (typeof prompt !== 'string') return `no prompt, found ${show(record)}`;
-    const grader = own(record, 'grader');
-    return {
-      prompt,
-      ...(typeof target === 'string' && { target }),
-      ...(grader !== undefined && { grader: parseGrader(grader) }),
-    };
-  },
-};
-
-export const FORMATS: readonly Format[] = [pair];
-
-/** The first format that fits. */
+/** The first format that fits; null for a value that is no record, or that none knows. */
 export function recognise(value: unknown): Format | null {
   return isRecord(value) ? (FORMATS.find((format) => format.matches(value)) ?? null) : null;
+}
+
+/**
+ * The rows of one record, or why there are none.
+ *
+ * @param usual the format of the file; a record that it does not fit is read by the one that does
+ */
+export function readRecord(value: unknown, usual: Format | null): readonly DataRow[] | string {
+  if (!isRecord(value)) return `expected an object with prompt and target, found ${show(value)}`;
+  const fitting = usual?.matches(value) || usual?.name === 'mapping' ? usual : recognise(value);
+  try {
+    const read = (fitting ?? usual ?? promptTarget).read(value);
+    return 'prompt' in read ? [read] : read;
+  } catch (error) {
+    if (error instanceof Refused) return error.message;
+    throw error;
+  }
 }

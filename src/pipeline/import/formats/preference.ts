@@ -1,0 +1,106 @@
+/** Formats that bring worse answers beside the good one. */
+import { isRecord, type JsonRecord, own } from '../record.ts';
+import { implicitPrompt, preferenceRow, readAnswer, readAnswers } from './answers.ts';
+import { instructed, pastTurns } from './columns.ts';
+import {
+  type Asked,
+  askedBy,
+  isDialogue,
+  readDialogue,
+  readTurns,
+  turnList,
+  withSystem,
+} from './conversation.ts';
+import { COMMON, type Format, INPUTS, PROMPTS } from './format.ts';
+import { asList, asText, firstKey, ownGrader, Refused, rejectedTexts } from './values.ts';
+
+export const preferenceMessages: Format = {
+  name: 'preference-messages',
+  title: 'preference messages (chosen_messages, rejected_messages)',
+  columns: ['chosen_messages', 'rejected_messages'],
+  matches: (record) => firstKey(record, ['chosen_messages']) !== undefined,
+  read: (record) =>
+    preferenceRow(
+      () => null,
+      readAnswer(own(record, 'chosen_messages'), 'chosen_messages'),
+      readAnswers(own(record, 'rejected_messages'), 'rejected_messages'),
+    ),
+};
+
+export const hhRlhf: Format = {
+  name: 'hh-rlhf',
+  title: 'HH-RLHF (chosen and rejected dialogues)',
+  columns: ['chosen', 'rejected'],
+  matches: (record) => isDialogue(own(record, 'chosen')) && isDialogue(own(record, 'rejected')),
+  read(record) {
+    const [chosen, rejected] = ['chosen', 'rejected'].map((key) => {
+      const turns = readDialogue(asText(own(record, key), key));
+      const last = turns.at(-1);
+      return { before: turns.slice(0, -1), text: last?.content ?? '', role: last?.role };
+    });
+    if (chosen?.role !== 'assistant' || rejected?.role !== 'assistant') {
+      throw new Refused('the dialogue does not end with an answer');
+    }
+    if (chosen.text === '') throw new Refused('chosen: the last answer is empty');
+    return preferenceRow(() => null, chosen, [rejected]);
+  },
+};
+
+export const preference: Format = {
+  name: 'preference',
+  title: 'preferences (prompt, chosen, rejected)',
+  columns: ['chosen', 'rejected', 'conversations', 'instruction', ...PROMPTS, ...INPUTS, ...COMMON],
+  matches: (record) => own(record, 'chosen') !== undefined,
+  read(record) {
+    const [good, bad] = [own(record, 'chosen'), own(record, 'rejected')];
+    if (typeof good === 'string' && typeof bad === 'string' && !asks(record)) {
+      return implicitPrompt(asText(good, 'chosen'), asText(bad, 'rejected'));
+    }
+    const row = preferenceRow(
+      () => askedIn(record),
+      readAnswer(good, 'chosen'),
+      readAnswers(bad, 'rejected'),
+    );
+    return { ...row, ...ownGrader(record) };
+  },
+};
+
+/** Whether a column says what the answers answer. */
+function asks(record: JsonRecord): boolean {
+  return firstKey(record, ['conversations', 'instruction', ...PROMPTS]) !== undefined;
+}
+
+/** What a preference row's own columns ask; null where they ask nothing. */
+function askedIn(record: JsonRecord): Asked | null {
+  const turns = turnList(record, 'conversations', 'prompt');
+  if (turns !== null) return askedBy(withSystem(record, readTurns(turns)));
+  const key = firstKey(record, [...PROMPTS, 'instruction']);
+  if (key === undefined) return null;
+  const prompt = key === 'instruction' ? instructed(record) : asText(own(record, key), key);
+  return askedBy(withSystem(record, [...pastTurns(record), { role: 'user', content: prompt }]));
+}
+
+export const nectar: Format = {
+  name: 'nectar',
+  title: 'Nectar (prompt, answers with ranks)',
+  columns: ['prompt', 'answers'],
+  note: 'The answer ranked first is the target, the others are the rejected ones.',
+  matches(record) {
+    const first = asList(own(record, 'answers'))?.[0];
+    return own(record, 'prompt') !== undefined && isRecord(first) && own(first, 'rank') !== undefined;
+  },
+  read(record) {
+    const prompt = asText(own(record, 'prompt'), 'prompt');
+    const turns = isDialogue(prompt) ? readDialogue(prompt) : [{ role: 'user', content: prompt } as const];
+    // Its prompts end with the mark of the answer to come.
+    if (turns.at(-1)?.role === 'assistant' && turns.at(-1)?.content === '') turns.pop();
+    const answers = (asList(own(record, 'answers')) ?? []).map((value, i) => {
+      const rank = isRecord(value) ? Number(own(value, 'rank')) : Number.NaN;
+      if (!isRecord(value) || !Number.isFinite(rank)) throw new Refused(`answer ${i + 1} has no rank`);
+      return { rank, text: asText(own(value, 'answer'), `answer ${i + 1}`) };
+    });
+    const [best, ...rest] = answers.sort((a, b) => a.rank - b.rank).map(({ text }) => text);
+    if (best === undefined) throw new Refused('answers: the list is empty');
+    return { ...askedBy(turns), target: best, ...rejectedTexts(rest, best) };
+  },
+};
