@@ -85,11 +85,16 @@ export const SHARED: UserConfig = {
     // Named here, so that no test or page is reloaded when one of them is met late, in a worker.
     include: [
       '@huggingface/transformers',
+      '@noble/hashes/sha2.js',
+      '@noble/hashes/utils.js',
       '@preact/signals',
       'comlink',
       'fflate',
+      'hyparquet',
+      'hyparquet-compressors',
       'idb',
       'onnxruntime-web/webgpu',
+      'papaparse',
       'preact',
       'preact/hooks',
       'preact/jsx-dev-runtime',

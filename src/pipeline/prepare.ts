@@ -1,5 +1,6 @@
 /** The data stage: held-out split, limit, and every row in the tokens of the run's model. */
 import type { ChatMessage, Tokenizer } from '../engine/types.ts';
+import { ChatTemplateError } from '../model/chat.ts';
 import { type Random, sampleWithoutReplacement, shuffle, stream } from '../model/random.ts';
 import type { RunConfig } from './config.ts';
 import { DataError } from './dataset.ts';
@@ -28,30 +29,28 @@ export function prepareData(
 ): PreparedData {
   const { train, heldOut } = splitHeldOut(dataset, config.data.heldOut, config.seed);
   const refused: RefusedRow[] = [...dataset.refused];
-  /** The row in tokens, or null (and a refusal) where it does not fit. */
-  const admit = <T extends TokenizedPrompt>(row: DataRow, tokenized: T): T | null => {
-    const prompt = tokenized.promptIds.length;
-    const tokens = prompt + (tokenized.targetIds?.length ?? 0);
-    if (prompt > 0 && tokens <= contextLength) return tokenized;
-    const line = lineOf(dataset, row);
-    const reason =
-      prompt === 0
-        ? 'the prompt has no tokens'
-        : `${tokens} tokens (prompt ${prompt}, target ${tokens - prompt}) are more than the model's context of ${contextLength}`;
-    if (config.data.onBadRow === 'stop') throw new DataError(`row ${line}: ${reason}`, [{ line, reason }]);
-    refused.push({ line, reason });
+  const lineOf = placesOf(dataset);
+  /** The row in tokens, or null (and a refusal) where there is no such thing, or it does not fit. */
+  const render = renderer();
+  const admit = <T extends TokenizedPrompt>(row: DataRow, tokenize: () => T): T | null => {
+    const tokenized = render(tokenize);
+    const reason = typeof tokenized === 'string' ? tokenized : misfit(tokenized, contextLength);
+    if (typeof tokenized !== 'string' && reason === null) return tokenized;
+    const bad = { line: lineOf(row), reason: reason ?? '' };
+    if (config.data.onBadRow === 'stop') throw new DataError(`line ${bad.line}: ${bad.reason}`, [bad]);
+    refused.push(bad);
     return null;
   };
   const prepared = {
     train: limited(train, config.data.limit, stream(config.seed, 'limit'), (row) =>
-      admit(row, tokenizeRow(row, tokenizer)),
+      admit(row, () => tokenizeRow(row, tokenizer)),
     ),
-    heldOut: heldOut.flatMap((row) => admit(row, tokenize(row, tokenizer)) ?? []),
+    heldOut: heldOut.flatMap((row) => admit(row, () => tokenize(row, tokenizer)) ?? []),
     refused,
   };
   if (prepared.train.length === 0) {
     const last = refused.at(-1);
-    const why = last === undefined ? '' : ` The last one refused: row ${last.line}, ${last.reason}.`;
+    const why = last === undefined ? '' : ` The last one refused: line ${last.line}, ${last.reason}.`;
     throw new DataError(`no row is left to train on.${why}`, refused);
   }
   return prepared;
@@ -148,14 +147,50 @@ function tokenizeRow(row: TrainingRow, tokenizer: Tokenizer): TokenizedRow {
   };
 }
 
+/** Rows that a chat template may refuse before the first that it renders. */
+const PATIENCE = 20;
+
 /**
- * The row's place among the rows that were read, counted from 1, as the user's best clue: line numbers of good
- * rows are not kept. Refused rows before it are counted back in, so that for a file without blank lines it is
- * the line.
+ * Gives a row in tokens, or why the model's chat template won't render it: some refuse a system message, or turns
+ * out of order. A template that renders nothing at all is the model's fault, and its error is thrown.
  */
-function lineOf(dataset: Dataset, row: DataRow): number {
-  const at = dataset.rows.indexOf(row);
-  let line = (at < 0 ? (dataset.heldOut?.indexOf(row) ?? 0) : at) + 1;
-  for (const { line: refused } of dataset.refused) if (refused <= line) line++;
-  return line;
+function renderer(): <T>(tokenize: () => T) => T | string {
+  let [rendered, refused] = [0, 0];
+  return (tokenize) => {
+    try {
+      const tokens = tokenize();
+      rendered++;
+      return tokens;
+    } catch (error) {
+      if (!(error instanceof ChatTemplateError) || (rendered === 0 && ++refused === PATIENCE)) throw error;
+      return error.message;
+    }
+  };
+}
+
+/** Why the model can't take a row, or null where it can. */
+function misfit({ promptIds, targetIds = [] }: TokenizedPrompt, contextLength: number): string | null {
+  const [prompt, target] = [promptIds.length, targetIds.length];
+  if (prompt === 0) return 'the prompt has no tokens';
+  if (prompt + target > contextLength) {
+    return `${prompt + target} tokens (prompt ${prompt}, target ${target}) are more than the model's context of ${contextLength}`;
+  }
+  // The answers to a prompt need room as well.
+  if (target === 0 && prompt === contextLength) {
+    return `the prompt fills the model's context of ${contextLength} tokens, which leaves no room to answer`;
+  }
+  return null;
+}
+
+/**
+ * Where each row stood: its line, or for rows that do not know theirs (made up, or read by an earlier version)
+ * their place among the rows, from 1.
+ */
+function placesOf({ rows, heldOut = [] }: Dataset): (row: DataRow) => number {
+  let places: ReadonlyMap<DataRow, number> | null = null;
+  return (row) => {
+    if (row.line !== undefined) return row.line;
+    places ??= new Map([rows, heldOut].flatMap((list) => list.map((each, i) => [each, i + 1] as const)));
+    return places.get(row) ?? 0;
+  };
 }

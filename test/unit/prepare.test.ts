@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Tokenizer } from '../../src/engine/types.ts';
+import { ChatTemplateError } from '../../src/model/chat.ts';
 import { defaultConfig } from '../../src/pipeline/config.ts';
-import { makeDataset } from '../../src/pipeline/dataset.ts';
+import { makeDataset, readDataset } from '../../src/pipeline/dataset.ts';
 import { prepareData, splitHeldOut } from '../../src/pipeline/prepare.ts';
 
 /** One token a character; 0 ends a target. */
@@ -81,11 +82,50 @@ describe('prepareData', () => {
       { line: 2, reason: "6 tokens (prompt 3, target 3) are more than the model's context of 5" },
     ]);
     expect(() => prepareData(dataset, tokenizer, 5, config({ heldOut: 0, onBadRow: 'stop' }))).toThrow(
-      'row 2: 6 tokens',
+      'line 2: 6 tokens',
     );
     expect(() => prepareData(dataset, tokenizer, 3, config({ heldOut: 0 }))).toThrow(
       'no row is left to train on',
     );
+  });
+
+  test('a refused row is told by the line that it has in its file', async () => {
+    const dataset = await readDataset(
+      'd.jsonl',
+      ['', 'nonsense', '{"prompt": "ab", "target": "c"}', '', '{"prompt": "abcdef", "target": "c"}'].join(
+        '\n',
+      ),
+    );
+    const { refused } = prepareData(dataset, tokenizer, 5, config({ heldOut: 0 }));
+    expect(refused.map(({ line }) => line)).toEqual([2, 5]);
+  });
+
+  test('rows without a target are held out, and need room to answer', async () => {
+    const dataset = await makeDataset('d', [
+      { prompt: 'ab', target: 'c' },
+      { prompt: 'abc' },
+      { prompt: 'abcde' },
+    ]);
+    const { heldOut, refused } = prepareData(dataset, tokenizer, 5, config({ heldOut: 1 / 2 }));
+    expect(heldOut).toEqual([{ prompt: 'abc', promptIds: [97, 98, 99] }]);
+    expect(refused).toEqual([
+      { line: 3, reason: "the prompt fills the model's context of 5 tokens, which leaves no room to answer" },
+    ]);
+  });
+
+  test('a row that the chat template refuses is refused; a template that refuses all rows is an error', async () => {
+    const picky = (letter: string): Tokenizer => ({
+      ...tokenizer,
+      renderPrompt(messages) {
+        if (messages[0]?.content.startsWith(letter)) throw new ChatTemplateError('System role not supported');
+        return tokenizer.renderPrompt(messages);
+      },
+    });
+    const dataset = await makeDataset('d', [{ prompt: 'xyz', target: 'a' }, ...rows]);
+    const { train, refused } = prepareData(dataset, picky('x'), 20, config({ heldOut: 0 }));
+    expect(train).toHaveLength(20);
+    expect(refused).toEqual([{ line: 1, reason: 'System role not supported' }]);
+    expect(() => prepareData(dataset, picky(''), 20, config({ heldOut: 0 }))).toThrow(ChatTemplateError);
   });
 
   test('a limit takes as many rows that fit, from anywhere, in their order', async () => {

@@ -3,7 +3,7 @@ import type { DataRow, RefusedRow } from '../types.ts';
 import { DataError, UnknownFormatError } from './errors.ts';
 import { columnsOf, FORMATS, type Format, mappedFormat, readRecord, recognise } from './formats/index.ts';
 import { RowIndex } from './identity.ts';
-import { isRecord, type RawRecord } from './record.ts';
+import { isRecord, kept, type RawRecord } from './record.ts';
 import { openSource, type Source } from './source.ts';
 import type { DataFile, DataPreview, ImportBatch, Mapping, PreviewOptions, ReadOptions } from './types.ts';
 
@@ -12,6 +12,8 @@ const PREVIEWED = 20;
 /** A batch ends at so many rows, or where so many letters are in it. */
 const BATCH_ROWS = 1000;
 const BATCH_LETTERS = 2 ** 20;
+/** ... or, so that progress is told, after so many bytes. */
+const PROGRESS_BYTES = 2 ** 20;
 
 /**
  * Reads the first records, so that a user can see what the whole file would give.
@@ -28,7 +30,7 @@ export async function previewData(file: DataFile, options: PreviewOptions = {}):
   const refused: RefusedRow[] = [];
   for (const record of first) {
     const read = rowsOf(record, format);
-    if (typeof read === 'string') refused.push({ line: record.line, reason: read });
+    if (typeof read === 'string') refused.push(refusal(record, read));
     else rows.push(...read);
   }
   const { container, gzip } = source;
@@ -51,7 +53,7 @@ export async function* readData(file: DataFile, options: ReadOptions = {}): Asyn
   index.open(file.name);
   const format = await fileFormat(source, mapping);
   const batch = new Batch(index, onBadRow);
-  let last = 0;
+  let [last, told] = [0, 0];
   for await (const { records, bytes } of source.records(wantedBy(format))) {
     signal?.throwIfAborted();
     for (const record of records) {
@@ -60,7 +62,9 @@ export async function* readData(file: DataFile, options: ReadOptions = {}): Asyn
       if (batch.full) yield batch.take(last);
     }
     last = Math.min(bytes, file.size);
-    if (!batch.empty) yield batch.take(last);
+    if (last - told < PROGRESS_BYTES) continue;
+    told = last;
+    yield batch.take(last);
   }
   signal?.throwIfAborted();
   yield batch.take(file.size);
@@ -129,6 +133,11 @@ function rowsOf(record: RawRecord, format: Format | null): readonly DataRow[] | 
   return typeof rows === 'string' ? rows : rows.map((row) => ({ ...row, line: record.line }));
 }
 
+function refusal(record: RawRecord, reason: string): RefusedRow {
+  const text = 'value' in record ? kept(record.value) : record.text;
+  return { line: record.line, reason, ...(text !== undefined && { text }) };
+}
+
 function notesOn(format: Format | null, rows: readonly DataRow[]): string[] {
   const notes = format?.note === undefined ? [] : [format.note];
   if (rows.length > 0 && rows.every(({ target }) => target === undefined)) {
@@ -156,17 +165,14 @@ class Batch {
     return this.size >= BATCH_ROWS || this.letters >= BATCH_LETTERS;
   }
 
-  get empty(): boolean {
-    return this.size === 0;
-  }
-
   private get size(): number {
     return this.rows.length + this.refused.length + this.duplicates.length;
   }
 
-  add({ line }: RawRecord, read: readonly DataRow[] | string): void {
+  add(record: RawRecord, read: readonly DataRow[] | string): void {
+    const { line } = record;
     if (typeof read === 'string') {
-      const row = { line, reason: read };
+      const row = refusal(record, read);
       if (this.onBadRow === 'stop') throw new DataError(`line ${line}: ${read}`, [row]);
       this.refused.push(row);
       return;

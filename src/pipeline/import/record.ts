@@ -1,9 +1,10 @@
 /** Records as they come out of a container, before anyone asks what they mean. */
+import { excerpt } from '../../model/text.ts';
 
 /** One record of a file, or why it can't be read. */
 export type RawRecord =
   | { readonly line: number; readonly value: unknown }
-  | { readonly line: number; readonly reason: string };
+  | { readonly line: number; readonly reason: string; readonly text?: string };
 
 export interface RecordChunk {
   readonly records: readonly RawRecord[];
@@ -23,19 +24,30 @@ export function own(record: JsonRecord, key: string): unknown {
 }
 
 const SHOWN = 60;
+/** Letters of a refused row that are kept with it. */
+const KEPT = 500;
 
 /** A value for a message, cut to a few words. */
 export function show(value: unknown): string {
-  return shorten(typeof value === 'string' ? JSON.stringify(value.slice(0, SHOWN + 1)) : preview(value));
+  return shorten(typeof value === 'string' ? JSON.stringify(value.slice(0, SHOWN + 1)) : json(value));
 }
 
-/** Copied letter by letter: a mere slice would keep the whole text it is cut from in memory. */
+/** A text for a message, cut to a few words. */
 export function shorten(text: string): string {
-  return Array.from(text.length > SHOWN ? `${text.slice(0, SHOWN - 3)}...` : text).join('');
+  return copied(excerpt(text, SHOWN));
 }
 
-/** JSON of the value's first parts; a record can be megabytes long. */
-function preview(value: unknown): string {
-  if (Array.isArray(value) && value.length > 3) return `a list of ${value.length}`;
+/** A refused record as it stood in the file, cut. */
+export function kept(value: unknown): string {
+  const text = typeof value === 'string' ? value : json(value);
+  return copied(text.length > KEPT ? `${text.slice(0, KEPT)}...` : text);
+}
+
+function json(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
+}
+
+/** Letter by letter: what is cut from a text keeps all of it in memory. */
+function copied(text: string): string {
+  return Array.from(text).join('');
 }

@@ -1,10 +1,8 @@
 /** What a file is, told by its first bytes and only then by its name, and its records. */
-import { type CsvDialect, readCsv, sniffDialect } from './containers/csv.ts';
-import { gunzip } from './containers/gzip.ts';
+import type { CsvDialect } from './containers/csv.ts';
 import { type JsonPlace, readJson } from './containers/json.ts';
 import { readJsonLines } from './containers/lines.ts';
 import { concat } from './containers/open-bytes.ts';
-import { openParquet } from './containers/parquet.ts';
 import { DataError } from './errors.ts';
 import { bytesFile } from './file.ts';
 import { jsonPlace } from './json-place.ts';
@@ -22,19 +20,23 @@ export interface Source {
   records(wanted: (column: string) => boolean, most?: number): AsyncGenerator<RecordChunk>;
 }
 
+// Libraries are loaded by the files that need them: most are JSON Lines, and the page opens sooner.
+const csv = () => import('./containers/csv.ts');
+const gzipped = () => import('./containers/gzip.ts');
+const parquetFiles = () => import('./containers/parquet.ts');
+
 /** @throws DataError for what is no text, and no Parquet */
 export async function openSource(file: DataFile): Promise<Source> {
   const gzip = startsWith(await file.slice(0, Math.min(file.size, 4)), [0x1f, 0x8b]);
   const head = await readHead(file, gzip);
   if (startsWith(head, MAGIC.parquet)) {
+    const { openParquet } = await parquetFiles();
     const parquet = await openParquet(gzip ? await unpacked(file) : file);
-    // What is consumed of an unpacked copy says nothing of the file: it counts as one piece.
-    const { columns, records } = parquet;
-    return { container: 'parquet', gzip, columns, records };
+    return { container: 'parquet', gzip, ...parquet };
   }
   checkText(head, file.name);
   const text = new TextDecoder('utf-8').decode(withoutMark(head));
-  const kind = tellText(text, extension(file.name), head.length < HEAD);
+  const kind = await tellText(text, extension(file.name), head.length < HEAD);
   return {
     container: kind.container,
     gzip,
@@ -47,8 +49,8 @@ export async function openSource(file: DataFile): Promise<Source> {
           yield piece;
         }
       }
-      const pieces = unmarked(gzip ? gunzip(counted()) : counted());
-      for await (const records of readText(pieces, kind)) yield { records, bytes };
+      const pieces = unmarked(gzip ? (await gzipped()).gunzip(counted()) : counted());
+      for await (const records of await readText(pieces, kind)) yield { records, bytes };
     },
   };
 }
@@ -58,7 +60,10 @@ type TextKind =
   | { readonly container: 'json'; readonly place: JsonPlace }
   | { readonly container: 'csv' | 'tsv'; readonly dialect: CsvDialect };
 
-function readText(pieces: AsyncIterable<Uint8Array>, kind: TextKind): AsyncGenerator<RawRecord[]> {
+async function readText(
+  pieces: AsyncIterable<Uint8Array>,
+  kind: TextKind,
+): Promise<AsyncGenerator<RawRecord[]>> {
   switch (kind.container) {
     case 'jsonl':
       return readJsonLines(pieces);
@@ -66,12 +71,12 @@ function readText(pieces: AsyncIterable<Uint8Array>, kind: TextKind): AsyncGener
       return readJson(pieces, kind.place);
     case 'csv':
     case 'tsv':
-      return readCsv(pieces, kind.dialect);
+      return (await csv()).readCsv(pieces, kind.dialect);
   }
 }
 
 /** @param whole whether `head` is all there is */
-function tellText(head: string, ending: string, whole: boolean): TextKind {
+async function tellText(head: string, ending: string, whole: boolean): Promise<TextKind> {
   const first = head.trimStart()[0];
   const isJsonName = /^(jsonl|ndjson|json)$/.test(ending);
   if (first === undefined) return { container: 'jsonl' };
@@ -83,7 +88,7 @@ function tellText(head: string, ending: string, whole: boolean): TextKind {
     if (!isTable) return { container: 'jsonl' };
   }
   if (isJsonName) return { container: 'jsonl' };
-  const dialect = sniffDialect(head);
+  const dialect = (await csv()).sniffDialect(head);
   return { container: dialect.delimiter === '\t' ? 'tsv' : 'csv', dialect };
 }
 
@@ -152,6 +157,7 @@ async function readHead(file: DataFile, gzip: boolean): Promise<Uint8Array> {
   if (!gzip) return await file.slice(0, Math.min(file.size, HEAD));
   const parts: Uint8Array[] = [];
   let length = 0;
+  const { gunzip } = await gzipped();
   for await (const part of gunzip(file.stream())) {
     parts.push(part.subarray(0, HEAD - length));
     length += part.length;
@@ -163,6 +169,7 @@ async function readHead(file: DataFile, gzip: boolean): Promise<Uint8Array> {
 async function unpacked(file: DataFile): Promise<DataFile> {
   const parts: Uint8Array[] = [];
   let length = 0;
+  const { gunzip } = await gzipped();
   for await (const part of gunzip(file.stream())) {
     length += part.length;
     if (length > MAX_PACKED_PARQUET) {

@@ -1,5 +1,5 @@
 /** Bytes to text and text to records, strictly. */
-import { type RawRecord, shorten } from './record.ts';
+import { kept, type RawRecord, shorten } from './record.ts';
 
 declare const TextDecoder: new (
   encoding: string,
@@ -31,7 +31,7 @@ export function parseRecord(text: string, line: number): RawRecord {
     const value: unknown = JSON.parse(text);
     return { line, value };
   } catch {
-    return { line, reason: `not JSON: ${shorten(text.trim())}${hint(text)}` };
+    return { line, reason: `not JSON: ${shorten(text.trim())}${hint(text)}`, text: kept(text) };
   }
 }
 

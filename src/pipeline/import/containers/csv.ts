@@ -2,7 +2,7 @@
 import Papa from 'papaparse';
 import { DataError } from '../errors.ts';
 import { inMegabytes, MAX_RECORD } from '../limits.ts';
-import type { RawRecord } from '../record.ts';
+import { kept, type RawRecord } from '../record.ts';
 import { streamDecoder } from '../text.ts';
 
 export interface CsvDialect {
@@ -57,10 +57,10 @@ class Table {
       this.columns = nameColumns(cells);
       return null;
     }
-    if (fault !== undefined) return { line, reason: fault };
+    if (fault !== undefined) return { line, reason: fault, text: kept(cells) };
     if (cells.length !== columns.length) {
       const reason = `${cells.length} cells where the first row names ${columns.length} columns; a text with a delimiter or a line break in it needs quotes`;
-      return { line, reason };
+      return { line, reason, text: kept(cells) };
     }
     // Object.fromEntries makes even __proto__ a plain column.
     return { line, value: Object.fromEntries(columns.map((name, i) => [name, cells[i] || null])) };
