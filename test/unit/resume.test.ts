@@ -10,7 +10,7 @@ import type { LanguageModel, Sample, TextEmbedder } from '../../src/engine/types
 import { seedOf, shuffle, stream } from '../../src/model/random.ts';
 import { parseConfig, type RunConfig } from '../../src/pipeline/config.ts';
 import { readDataset } from '../../src/pipeline/dataset.ts';
-import { exportFiles } from '../../src/pipeline/export.ts';
+import { exportFiles } from '../../src/pipeline/export/run-files.ts';
 import { prepareData } from '../../src/pipeline/prepare.ts';
 import { repeatable } from '../../src/pipeline/repeatable.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
