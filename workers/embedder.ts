@@ -3,10 +3,14 @@ import * as Comlink from 'comlink';
 import { openEmbedder } from '../src/engine/embedder.ts';
 import type { TextEmbedder } from '../src/engine/types.ts';
 import type { EmbedderApi } from '../src/service/embedder-client.ts';
+import { holdLife } from '../src/service/life.ts';
 
 let embedder: TextEmbedder | undefined;
 
+const held = holdLife(self.name);
+
 const api: EmbedderApi = {
+  alive: () => held,
   open: async (options) => {
     embedder = await openEmbedder(options);
     return embedder.info;

@@ -3,7 +3,9 @@
  * be read, every pending call rejects and the next call starts a fresh worker.
  */
 import * as Comlink from 'comlink';
-import type { ModelWorkerApi } from '../pipeline/types.ts';
+import { OpenCalls } from '../engine/open-calls.ts';
+import { type ModelWorkerApi, type RunEvent, STAGES, type Stage } from '../pipeline/types.ts';
+import { type Living, watchLife } from '../service/life.ts';
 
 /** The worker went away with calls pending. What was stored before is safe. */
 export class WorkerCrash extends Error {
@@ -12,21 +14,20 @@ export class WorkerCrash extends Error {
 
 interface Running {
   readonly worker: Worker;
-  readonly api: Comlink.Remote<ModelWorkerApi>;
-  readonly crashed: Promise<never>;
-  readonly fail: (error: WorkerCrash) => void;
+  readonly api: Comlink.Remote<ModelWorkerApi & Living>;
+  readonly calls: OpenCalls;
 }
 
 let running: Running | null = null;
 
 function launch(): Running {
-  const worker = new Worker(new URL('../../workers/model.ts', import.meta.url), { type: 'module' });
-  let fail: (error: WorkerCrash) => void = () => {};
-  const crashed = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  crashed.catch(() => {}); // with no call pending there is no one to tell
-  const started: Running = { worker, api: Comlink.wrap<ModelWorkerApi>(worker), crashed, fail };
+  const name = `model ${crypto.randomUUID()}`;
+  const worker = new Worker(new URL('../../workers/model.ts', import.meta.url), { type: 'module', name });
+  const started: Running = {
+    worker,
+    api: Comlink.wrap<ModelWorkerApi & Living>(worker),
+    calls: new OpenCalls(),
+  };
   worker.addEventListener('error', (event) => {
     event.preventDefault();
     const place =
@@ -36,21 +37,69 @@ function launch(): Running {
   worker.addEventListener('messageerror', () => {
     end(started, new WorkerCrash('A message of the worker could not be read.'));
   });
+  const dead = () => end(started, new WorkerCrash('The worker ended without saying why.'));
+  // A worker that does not start has its error event.
+  started.api.alive().then(
+    () => watchLife(name, dead),
+    () => undefined,
+  );
   return started;
 }
 
 function end(which: Running, error: WorkerCrash): void {
   which.worker.terminate();
-  which.fail(error);
+  which.calls.end(error);
   if (running === which) running = null;
 }
 
 /** Calls the worker; rejects at once when it crashes. */
 export async function callWorker<T>(use: (api: Comlink.Remote<ModelWorkerApi>) => Promise<T>): Promise<T> {
   running ??= launch();
-  const { api, crashed } = running;
-  return await Promise.race([use(api), crashed]);
+  const { api, calls } = running;
+  return await calls.call(() => use(api));
 }
+
+/** Fresh starts in a row, without getting any further, after which a lost device is given up. */
+const FRESH_STARTS = 3;
+
+/**
+ * Runs the unfinished stages of a stored run, up to and including `until`. Where the GPU device is lost, a fresh
+ * worker goes on from what is stored; every other failure rejects.
+ */
+export async function runStored(
+  id: string,
+  onEvent: (event: RunEvent) => void,
+  until?: Stage,
+): Promise<void> {
+  let furthest = -1;
+  let starts = 0;
+  const watch = (event: RunEvent) => {
+    if (event.type === 'progress') {
+      const { stage, done, total } = event.progress;
+      const reached = STAGES.indexOf(stage) + done / Math.max(1, total);
+      if (reached > furthest) {
+        furthest = reached;
+        starts = 0;
+      }
+    }
+    onEvent(event);
+  };
+  for (;;) {
+    try {
+      return await callWorker((api) => api.run(id, callback(watch), until));
+    } catch (error) {
+      if (!isDeviceLost(error) || ++starts > FRESH_STARTS) throw error;
+      closeWorker();
+      onEvent({
+        type: 'warning',
+        message: 'The graphics device was lost. The run goes on from its last stored step with a fresh one.',
+      });
+    }
+  }
+}
+
+/** Errors arrive from the worker with their name, but without their class. */
+const isDeviceLost = (error: unknown): boolean => error instanceof Error && error.name === 'DeviceLostError';
 
 /** A callback the worker may call. */
 export function callback<T extends (...args: never[]) => void>(fn: T): T & Comlink.ProxyMarked {

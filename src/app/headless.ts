@@ -1,8 +1,8 @@
 /** The page behind `npm run selfcontrast`: no view, one job, driven by scripts/selfcontrast.ts. */
 import type { RunConfig } from '../pipeline/config.ts';
 import type { CheckResult, Dataset, ExportFile, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
-import { openStorage } from '../storage/index.ts';
-import { callback, callWorker } from './client.ts';
+import { openStorage, type Storage } from '../storage/index.ts';
+import { callWorker, runStored } from './client.ts';
 
 export interface HeadlessJob {
   /** `model` and `embedder` are 'default' or the URL of a folder. */
@@ -23,6 +23,10 @@ export type HeadlessResult =
 
 export interface HeadlessApi {
   start(job: HeadlessJob): Promise<HeadlessResult>;
+  /** The runs that this browser profile holds, the newest first. */
+  runs(): Promise<RunManifest[]>;
+  /** Goes on with a stored run; files are posted as those of a job are. */
+  resume(runId: string, inbox: string | null): Promise<HeadlessResult>;
   /** Ends the run at the next safe point; `start` then answers 'stopped'. */
   stop(): Promise<void>;
 }
@@ -47,19 +51,43 @@ const FORWARDED: ReadonlySet<RunEvent['type']> = new Set([
 let stopping = false;
 let manifest: RunManifest | null = null;
 
-async function start(job: HeadlessJob): Promise<HeadlessResult> {
-  try {
+function start(job: HeadlessJob): Promise<HeadlessResult> {
+  return told(async () => {
     const storage = await openStorage();
     const { config, name } = job;
     const { id: datasetId } = await storage.data.save(await fetchDataset(job.dataset));
     const { id } = await storage.createRun({ name, config, datasetId });
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
-    await callWorker((api) => api.run(id, callback(onEvent)));
-    if (stopping) return { type: 'stopped' };
-    const finished = await storage.run(id).manifest();
-    if (finished.error !== undefined) return { type: 'failed', error: finished.error };
-    if (job.inbox !== null) await post(await callWorker((api) => api.exportFiles(id)), job.inbox);
-    return { type: 'done', manifest: finished };
+    return work(storage, id, job.inbox);
+  });
+}
+
+function resume(runId: string, inbox: string | null): Promise<HeadlessResult> {
+  return told(async () => work(await openStorage(), runId, inbox));
+}
+
+async function runs(): Promise<RunManifest[]> {
+  const storage = await openStorage();
+  try {
+    return await storage.listRuns();
+  } finally {
+    storage.close();
+  }
+}
+
+async function work(storage: Storage, id: string, inbox: string | null): Promise<HeadlessResult> {
+  await runStored(id, onEvent);
+  if (stopping) return { type: 'stopped' };
+  const finished = await storage.run(id).manifest();
+  if (finished.error !== undefined) return { type: 'failed', error: finished.error };
+  if (inbox !== null) await post(await callWorker((api) => api.exportFiles(id)), inbox);
+  return { type: 'done', manifest: finished };
+}
+
+/** Whatever goes wrong becomes a result: an error would lose its kind on the way to the runner. */
+async function told(job: () => Promise<HeadlessResult>): Promise<HeadlessResult> {
+  try {
+    return await job();
   } catch (error) {
     return stopping ? { type: 'stopped' } : { type: 'failed', error: runError(error) };
   }
@@ -97,4 +125,4 @@ function runError(error: unknown): RunError {
   return { stage: 'model', code: 'failed', message, details: stack ?? '' };
 }
 
-window.selfContrast = { start, stop };
+window.selfContrast = { start, runs, resume, stop };

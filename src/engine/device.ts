@@ -10,6 +10,7 @@ import type {
   TensorConstructor,
 } from 'onnxruntime-web';
 import { encodeModel, type Graph, sizeOf, staticShape, type TensorData } from '../graph/index.ts';
+import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
 
@@ -25,7 +26,15 @@ export type Tensors = Record<string, Tensor>;
 
 /** The device can't go on (lost, out of memory); what was read back or stored before is safe. */
 export class DeviceError extends Error {
-  override name = 'DeviceError';
+  override name: string = 'DeviceError';
+}
+
+/**
+ * The GPU device went away (driver reset, sleep, a crashed GPU process). Its buffers are gone, and onnxruntime
+ * keeps what it made of them: only a fresh worker has a sound one. What was stored before is safe.
+ */
+export class DeviceLostError extends DeviceError {
+  override name = 'DeviceLostError';
 }
 
 export interface Program {
@@ -51,10 +60,36 @@ export class Device {
   private readonly options: DeviceOptions;
   /** How many sessions were made; a test watches that steady work makes none. */
   compiled = 0;
+  private readonly calls = new OpenCalls();
 
   constructor(options: DeviceOptions) {
     this.options = options;
     this.info = options.info;
+    void options.gpu?.lost.then(({ reason, message }) =>
+      this.calls.end(
+        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`),
+      ),
+    );
+  }
+
+  /**
+   * One thing at a time, and nothing on a lost device: a call that never answers is given up, and one that fails
+   * or seems to succeed is checked, since what it read may be what the loss left behind.
+   */
+  private async exclusive<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.options.gpu) return this.queue.run(work);
+    return this.queue.run(async () => {
+      const outcome = await this.calls.call(work).then(
+        (value) => ({ value }),
+        (error: unknown) => ({ error }),
+      );
+      // The failure of a call is often told before the loss that caused it.
+      if ('error' in outcome && !this.calls.ended)
+        await new Promise((resolve) => setTimeout(resolve, LOSS_PATIENCE));
+      if (this.calls.ended) throw this.calls.ended;
+      if ('error' in outcome) throw outcome.error;
+      return outcome.value;
+    });
   }
 
   /** The program kept under `key`, compiled on first use. At most `CACHED` are kept, the oldest go. */
@@ -79,7 +114,7 @@ export class Device {
   async compile(graph: Graph): Promise<Program> {
     const { ort, providers, gpu, threads } = this.options;
     const onGpu = gpu !== undefined;
-    const session = await this.queue.run(() =>
+    const session = await this.exclusive(() =>
       ort.InferenceSession.create(encodeModel(graph), {
         executionProviders: providers,
         graphOptimizationLevel: 'all',
@@ -95,7 +130,7 @@ export class Device {
     const names = graph.inputs.map((v) => v.name);
     return {
       run: (inputs) =>
-        this.queue.run(async () => {
+        this.exclusive(async () => {
           const feeds: Tensors = {};
           for (const name of names) {
             const tensor = inputs[name];
@@ -104,7 +139,7 @@ export class Device {
           }
           return (await session.run(feeds)) as Tensors;
         }),
-      release: () => this.queue.run(() => session.release()),
+      release: () => this.exclusive(() => session.release()),
     };
   }
 
@@ -144,14 +179,14 @@ export class Device {
 
   /** The numbers of a float32 tensor, wherever it lives. */
   async readFloats(tensor: Tensor): Promise<Float32Array> {
-    const data = await this.queue.run(() => tensor.getData());
+    const data = await this.exclusive(() => tensor.getData());
     if (!(data instanceof Float32Array))
       throw new Error(`internal: ${tensor.type} where float32 was expected`);
     return data;
   }
 
   async readInts(tensor: Tensor): Promise<Int32Array> {
-    const data = await this.queue.run(() => tensor.getData());
+    const data = await this.exclusive(() => tensor.getData());
     if (!(data instanceof Int32Array)) throw new Error(`internal: ${tensor.type} where int32 was expected`);
     return data;
   }
@@ -160,8 +195,11 @@ export class Device {
   async dispose(): Promise<void> {
     const programs = [...this.programs.values()];
     this.programs.clear();
-    for (const program of programs) await (await program).release();
-    this.options.gpu?.destroy();
+    try {
+      for (const program of programs) await (await program).release();
+    } finally {
+      this.options.gpu?.destroy();
+    }
   }
 }
 
@@ -184,5 +222,7 @@ async function readBuffer(
   return like instanceof Int32Array ? new Int32Array(bytes) : new Float32Array(bytes);
 }
 
+/** Milliseconds in which a loss that made a call fail becomes known. */
+const LOSS_PATIENCE = 500;
 /** Programs kept compiled at once. */
 const CACHED = 96;

@@ -1,5 +1,6 @@
 /** Text embeddings by transformers.js `feature-extraction`, on its own onnxruntime session. */
 import { env, pipeline } from '@huggingface/transformers';
+import { fingerprint, sha256 } from './sha256.ts';
 import type { TextEmbedder } from './types.ts';
 
 export interface EmbedderOptions {
@@ -28,13 +29,19 @@ export async function openEmbedder(options: EmbedderOptions): Promise<TextEmbedd
     wasm.wasmPaths = options.wasmPath;
     wasm.numThreads = options.threads ?? 1;
   }
+  const files = new FileHashes();
+  const fetchFile = env.fetch;
+  env.fetch = (input: string | URL, init?: RequestInit) => files.add(input, fetchFile(input, init));
   let extract: Awaited<ReturnType<typeof pipeline<'feature-extraction'>>>;
   try {
     extract = await pipeline('feature-extraction', options.name, { dtype: 'fp32' });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`the embedder "${options.name}" can't be loaded: ${reason}`);
+  } finally {
+    env.fetch = fetchFile;
   }
+  const identity = await files.fingerprint(options.pooling);
   const embedBatch = async (texts: string[]): Promise<Float32Array[]> => {
     const output = await extract(texts, { pooling: options.pooling, normalize: true });
     const { data, dims } = output;
@@ -46,7 +53,7 @@ export async function openEmbedder(options: EmbedderOptions): Promise<TextEmbedd
     );
   };
   return {
-    info: { name: options.name, fingerprint: '' },
+    info: { name: options.name, fingerprint: identity },
     embed: async (texts, signal) => {
       const order = texts.map((_, i) => i).sort((a, b) => (texts[a]?.length ?? 0) - (texts[b]?.length ?? 0));
       const result: Float32Array[] = new Array(texts.length);
@@ -61,4 +68,33 @@ export async function openEmbedder(options: EmbedderOptions): Promise<TextEmbedd
       return result;
     },
   };
+}
+
+/** SHA-256 of every file that transformers.js fetches, taken on the way: a large model is not fetched twice. */
+class FileHashes {
+  private readonly hashes = new Map<string, Promise<Uint8Array>>();
+
+  async add(input: string | URL, answer: Promise<Response>): Promise<Response> {
+    const response = await answer;
+    const name =
+      String(input)
+        .replace(/[?#].*$/, '')
+        .split('/')
+        .at(-1) ?? '';
+    if (response.status === 200) {
+      const copy = response.clone();
+      const hash = copy.arrayBuffer().then((bytes) => sha256(new Uint8Array(bytes)));
+      hash.catch(() => undefined);
+      this.hashes.set(name, hash);
+    }
+    return response;
+  }
+
+  /** One fingerprint over all files and `label`; empty where none was fetched (Node reads them from disk). */
+  async fingerprint(label: string): Promise<string> {
+    if (this.hashes.size === 0) return '';
+    const sorted = [...this.hashes].sort(([a], [b]) => (a < b ? -1 : 1));
+    const names = new TextEncoder().encode([label, ...sorted.map(([name]) => name)].join('\n'));
+    return fingerprint([await sha256(names), ...(await Promise.all(sorted.map(([, hash]) => hash)))]);
+  }
 }

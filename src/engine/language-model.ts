@@ -6,6 +6,7 @@ import { stream } from '../model/random.ts';
 import { openWeights } from '../model/weights.ts';
 import type { Device } from './device.ts';
 import { DeviceSampler } from './sampler.ts';
+import { fingerprint, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson } from './tokenizer.ts';
 import { DeviceTrainer } from './trainer.ts';
 import type { FileSource, LanguageModel, ModelInfo, Tokenizer } from './types.ts';
@@ -30,19 +31,6 @@ function budget(c: ModelConfig, parameters: number): Budget {
     samplingRows: small ? 128 : 32,
     slice: 16,
   };
-}
-
-async function sha256(part: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(part)));
-}
-
-/** One hash for all files: that of their hashes. */
-async function fingerprint(hashes: readonly Uint8Array[]): Promise<string> {
-  const all = new Uint8Array(hashes.length * 32);
-  hashes.forEach((hash, i) => {
-    all.set(hash, i * 32);
-  });
-  return [...(await sha256(all))].map((b) => b.toString(16).padStart(2, '0')).join('');
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   STAGES,
   type Stage,
   type StageReport,
+  type StageState,
 } from './types.ts';
 
 /** Runs the unfinished stages up to and including `until`. Rejects with what stopped it, after storing that. */
@@ -108,40 +109,47 @@ async function stage(
   if (before.stages[name] === 'done') return;
   signal.throwIfAborted();
   const started = now();
-  const spend = async (manifest: RunManifest): Promise<RunManifest['seconds']> => ({
-    ...manifest.seconds,
-    [name]: (manifest.seconds[name] ?? 0) + (now() - started) / 1000,
-  });
   const { error: _cleared, ...clean } = before;
   await store.saveManifest({ ...clean, stages: { ...clean.stages, [name]: 'running' } });
   emit({ type: 'stage', stage: name, state: 'running', summary: '' });
   try {
     const summary = await work();
     const manifest = await store.manifest();
-    const seconds = await spend(manifest);
+    const spent = (manifest.seconds[name] ?? 0) + (now() - started) / 1000;
+    const seconds = { ...manifest.seconds, [name]: spent };
     await save(
       context,
       withSeconds({ ...manifest, seconds, stages: { ...manifest.stages, [name]: 'done' } }, name),
     );
     emit({ type: 'stage', stage: name, state: 'done', summary });
   } catch (error) {
-    const manifest = await store.manifest();
-    const seconds = await spend(manifest);
-    if (signal.aborted) {
-      await save(context, { ...manifest, seconds, stages: { ...manifest.stages, [name]: 'waiting' } });
-      emit({ type: 'stage', stage: name, state: 'waiting', summary: 'stopped; goes on from here' });
-    } else {
-      const problem = runErrorOf(error, name);
-      await save(context, {
-        ...manifest,
-        seconds,
-        error: problem,
-        stages: { ...manifest.stages, [name]: 'failed' },
-      });
-      emit({ type: 'stage', stage: name, state: 'failed', summary: problem.message });
-    }
+    const seconds = (now() - started) / 1000;
+    const ended = await ending(context, name, before, seconds, error);
+    // A full or closed storage can't even take this: then the stage is still stored as begun, and goes on alike.
+    await save(context, ended).catch(() => emit({ type: 'manifest', manifest: ended }));
+    const summary = ended.error?.message ?? 'stopped; goes on from here';
+    emit({ type: 'stage', stage: name, state: ended.stages[name], summary });
     throw error;
   }
+}
+
+/** What the manifest says after a stage was stopped, failed, or lost its device (which is no fault of its own). */
+async function ending(
+  { store, signal }: Context,
+  name: Stage,
+  before: RunManifest,
+  seconds: number,
+  error: unknown,
+): Promise<RunManifest> {
+  const { error: _old, ...manifest } = await store.manifest().catch(() => before);
+  const problem = signal.aborted ? undefined : runErrorOf(error, name);
+  const state: StageState = !problem || problem.code === 'DeviceLostError' ? 'waiting' : 'failed';
+  return {
+    ...manifest,
+    ...(problem ? { error: problem } : {}),
+    seconds: { ...manifest.seconds, [name]: (manifest.seconds[name] ?? 0) + seconds },
+    stages: { ...manifest.stages, [name]: state },
+  };
 }
 
 type ReportedStage = keyof Report['stages'];

@@ -21,18 +21,23 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
   let open: { key: string; model: Promise<LanguageModel> } | undefined;
   let stopping: AbortController | undefined;
 
-  const store = async (id: string) => {
+  const opened = (): Promise<Storage> => {
     storage ??= openStorage();
-    return (await storage).run(id);
+    // The next call tries again: what stood in the way may be gone by then.
+    storage.catch(() => {
+      storage = undefined;
+    });
+    return storage;
   };
+
+  const store = async (id: string) => (await opened()).run(id);
 
   /** The model of a run's settings; kept until another is asked for. */
   const modelOf = async ({ config }: RunManifest): Promise<LanguageModel> => {
     const key = JSON.stringify([config.model, config.backend]);
     if (open?.key === key) return open.model;
     const old = open;
-    storage ??= openStorage();
-    const source = modelSource(config.model, base, await storage);
+    const source = modelSource(config.model, base, await opened());
     const load = async () => {
       await old?.model.then((model) => model.dispose()).catch(() => undefined);
       return loadLanguageModel(await openDevice({ backend: config.backend, wasmPath }), source);
@@ -61,7 +66,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             error: problem,
             stages: { ...manifest.stages, model: 'failed' },
           };
-          await runs.saveManifest(failed);
+          await runs.saveManifest(failed).catch(() => undefined);
           onEvent({ type: 'manifest', manifest: failed });
           throw error;
         });

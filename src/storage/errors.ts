@@ -23,6 +23,14 @@ export async function explained<T>(work: Promise<T>): Promise<T> {
         error,
       );
     }
+    // The connection was closed by `blocking` (a newer page upgrades the data) or because the data was cleared.
+    if (error instanceof DOMException && error.name === 'InvalidStateError') {
+      throw new StorageError(
+        'blocked',
+        'This page no longer has its storage: a newer version of it was opened in another tab, or its data was cleared. Reload this tab, then resume.',
+        error,
+      );
+    }
     throw error;
   }
 }

@@ -65,6 +65,8 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
       },
     });
     opening.catch(() => undefined); // told by `blocked` where that came first
+    // Opened after all, once the other tab was closed: nobody waits for it any more.
+    blocked.catch(() => opening.then((late) => late.close())).catch(() => undefined);
     db = await Promise.race([opening, blocked]);
   } catch (error) {
     if (error instanceof StorageError) throw error;

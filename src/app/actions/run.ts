@@ -1,7 +1,7 @@
 /** Start, pause, stop: one run at a time, its events folded into the view a few times a second. */
 import { batch } from '@preact/signals';
 import type { RunEvent, Stage } from '../../pipeline/types.ts';
-import { callback, callWorker, closeWorker, WorkerCrash, workerRuns } from '../client.ts';
+import { callWorker, closeWorker, runStored, WorkerCrash, workerRuns } from '../client.ts';
 import { host } from '../host.ts';
 import { crashProblem, problemOf, problemOfRun } from '../problems.ts';
 import { type Activity, activity, problem, selected, view } from '../signals.ts';
@@ -84,7 +84,7 @@ async function work(id: string, until: Stage | undefined): Promise<void> {
   activity.value = 'running';
   let failure: unknown = null;
   try {
-    await callWorker((api) => api.run(id, callback(onEvent), until));
+    await runStored(id, onEvent, until);
   } catch (error) {
     failure = error;
   }

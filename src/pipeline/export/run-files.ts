@@ -75,6 +75,7 @@ async function runRecord(
       refused: dataset.refused.length,
     },
     model: manifest.model ?? null,
+    embedder: manifest.embedder ?? null,
     device: manifest.device ?? null,
     seconds: manifest.seconds,
   };
