@@ -34,6 +34,10 @@ const MAX_SLICE = 2 ** 31 - 1;
 /** Run-time sizes become -1. */
 const sizes = (shape: Shape): number[] => shape.map((d) => (typeof d === 'number' ? d : -1));
 
+/** As ONNX's Reshape wants them: 0 copies the input's size at that place, -1 is worked out. */
+const reshaped = (from: Shape, to: Shape): number[] =>
+  to.map((d, i) => (typeof d === 'number' ? d : d === from[i] ? 0 : -1));
+
 function lower(node: Node): Lowered {
   switch (node.op) {
     case 'Detach':
@@ -48,8 +52,9 @@ function lower(node: Node): Lowered {
     case 'Transpose':
       return { op: 'Transpose', attributes: [{ name: 'perm', ints: node.attributes.perm }] };
     case 'Reshape':
+      return { op: 'Reshape', extra: [reshaped(node.inputs[0]?.shape ?? [], node.attributes.shape)] };
     case 'Expand':
-      return { op: node.op, extra: [sizes(node.attributes.shape)] };
+      return { op: 'Expand', extra: [sizes(node.attributes.shape)] };
     case 'Concat':
       return { op: 'Concat', attributes: [{ name: 'axis', int: node.attributes.axis }] };
     case 'Split':
@@ -69,6 +74,12 @@ function lower(node: Node): Lowered {
         op: node.op,
         attributes: [flag('keepdims', node.attributes.keepdims)],
         extra: [node.attributes.axes],
+      };
+    case 'CumSum':
+      return {
+        op: 'CumSum',
+        attributes: [flag('reverse', node.attributes.reverse)],
+        extra: [[node.attributes.axis]],
       };
     case 'Softmax':
       return { op: 'Softmax', attributes: [{ name: 'axis', int: -1 }] };

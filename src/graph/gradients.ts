@@ -186,6 +186,10 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
   },
   ReduceMax: extremum(),
   ReduceMin: extremum(),
+  CumSum: (g, node, cotangents) => {
+    const { axis, reverse } = node.attributes;
+    return [g.cumSum(first(cotangents), axis, !reverse)];
+  },
   Softmax: unary((g, dy, x, y) => {
     const weighted = g.mul(dy, y);
     return g.sub(weighted, g.mul(y, g.reduceSum(weighted, [x.shape.length - 1])));

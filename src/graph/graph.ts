@@ -209,6 +209,7 @@ export class Graph {
     this.one('ReduceMax', [x], { axes, keepdims });
   reduceMin = (x: Value, axes: readonly number[], keepdims = true): Value =>
     this.one('ReduceMin', [x], { axes, keepdims });
+  cumSum = (x: Value, axis: number, reverse = false): Value => this.one('CumSum', [x], { axis, reverse });
   softmax = (x: Value): Value => this.one('Softmax', [x], {});
   gather = (data: Value, indices: Value): Value => this.one('Gather', [data, indices], {});
   gatherElements = (data: Value, indices: Value): Value => this.one('GatherElements', [data, indices], {});

@@ -160,7 +160,7 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     if (from !== null && to !== null && from !== to) {
       throw new ShapeError('Reshape', inputs, `${from} elements do not make [${shape.join(',')}]`);
     }
-    if (shape.filter((d) => typeof d === 'string').length > 1) {
+    if (shape.filter((d, i) => typeof d === 'string' && d !== x.shape[i]).length > 1) {
       throw new ShapeError('Reshape', inputs, 'only one size may be left to run time');
     }
     return [{ dtype: x.dtype, shape }];
@@ -208,6 +208,11 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
   ReduceSum: (x, attributes) => reduce('ReduceSum', x, attributes),
   ReduceMax: (x, attributes) => reduce('ReduceMax', x, attributes),
   ReduceMin: (x, attributes) => reduce('ReduceMin', x, attributes),
+  CumSum: (x, { axis }) => {
+    const [value] = arity('CumSum', x, 1);
+    checkAxis('CumSum', x, axis, value.shape.length);
+    return [{ dtype: value.dtype, shape: value.shape }];
+  },
   Softmax: (x) => unary('Softmax', x),
   Gather: (inputs) => {
     const [data, indices] = arity('Gather', inputs, 2);

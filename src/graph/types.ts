@@ -61,7 +61,7 @@ export interface OpAttributes {
   /** Product of two matrices, either of them transposed. */
   Gemm: { readonly transA: boolean; readonly transB: boolean };
   Transpose: { readonly perm: readonly number[] };
-  /** At most one dimension may be -1 (worked out at run time when sizes are symbolic). */
+  /** Run-time sizes that stay in their place are copied; at most one other is worked out at run time. */
   Reshape: { readonly shape: Shape };
   Expand: { readonly shape: readonly number[] };
   Concat: Axis;
@@ -71,6 +71,8 @@ export interface OpAttributes {
   ReduceSum: Reduction;
   ReduceMax: Reduction;
   ReduceMin: Reduction;
+  /** Sums of the elements up to and including each one; from the end where `reverse`. */
+  CumSum: Axis & { readonly reverse: boolean };
   /** Over the last axis. */
   Softmax: None;
   /** Rows of a table: data [n, ...rest], indices of any shape -> [...indices, ...rest]. */

@@ -333,6 +333,53 @@ export interface ModelWorkerApi {
   ): Promise<string>;
   /** The files of OUT/ (DESIGN.md) of a run, as far as it has come. */
   exportFiles(runId: string): Promise<ExportFile[]>;
+  /**
+   * A run in another tool's format. Each file is handed over before the next one is made; `onProgress` is told
+   * the share done in 0..1. `stop` ends it.
+   */
+  exportAs(
+    runId: string,
+    format: ExportFormat,
+    arm: Arm,
+    onFile: (file: ExportFile) => void | Promise<void>,
+    onProgress: (share: number) => void,
+  ): Promise<void>;
+  /** Answers to the prompts of a benchmark file (its text), in that benchmark's answer format. */
+  answer(
+    runId: string,
+    text: string,
+    options: AnswerOptions,
+    onProgress: (share: number) => void,
+  ): Promise<AnswerFile>;
+}
+
+/** Formats beside the files of OUT/; src/pipeline/export says what each is. */
+export const EXPORT_FORMATS = [
+  'merged',
+  'merged-f16',
+  'merged-f32',
+  'gguf',
+  'onnx',
+  'trl',
+  'llama-factory',
+  'parquet',
+  'cluster',
+] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+export interface AnswerOptions {
+  readonly arm: Arm;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** Tokens of an answer at most; the context may allow fewer. */
+  readonly maxTokens: number;
+}
+
+export interface AnswerFile {
+  readonly file: ExportFile;
+  readonly answers: number;
+  /** Turns that did not fit the model's context; their answers are empty. */
+  readonly tooLong: number;
 }
 
 export interface ExportFile {

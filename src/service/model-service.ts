@@ -2,13 +2,13 @@
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
-import { exportFiles } from '../pipeline/export/run-files.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
-import type { Arm, CheckResult, ExportFile, ModelWorkerApi, RunManifest } from '../pipeline/types.ts';
+import type { Arm, CheckResult, ModelWorkerApi, RunManifest } from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { startEmbedder } from './embedder-client.ts';
+import { createExportService } from './export-service.ts';
 import { embedderAddress, modelSource } from './sources.ts';
 
 /**
@@ -50,7 +50,10 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
+  const exports = createExportService({ store, modelOf, versions });
+
   return {
+    ...exports.api,
     run: async (runId, onEvent, until) => {
       const runs = await store(runId);
       const manifest = await runs.manifest();
@@ -95,6 +98,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     },
     stop: async () => {
       stopping?.abort(new Error('stopped'));
+      exports.stop(new Error('stopped'));
     },
     check: async (runId) => {
       const runs = await store(runId);
@@ -128,10 +132,6 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       } finally {
         await sampler.dispose();
       }
-    },
-    exportFiles: async (runId): Promise<ExportFile[]> => {
-      const runs = await store(runId);
-      return exportFiles(runs, await modelOf(await runs.manifest()), versions);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { LanguageModel } from '../../engine/types.ts';
 import type { LoraModule } from '../../model/adapter.ts';
 import type { SafetensorsType } from '../../model/safetensors.ts';
 import type { RunConfig } from '../config.ts';
-import type { Arm, ExportFile, RunStore } from '../types.ts';
+import type { ExportFile, RunStore } from '../types.ts';
 
 /** A run can't be exported so: what stands in the way, and what would do instead. */
 export class ExportError extends Error {
@@ -11,8 +11,6 @@ export class ExportError extends Error {
 }
 
 export interface ExportOptions {
-  /** Whose weights: the base model's, with the SFT adapter, or with the final one. */
-  readonly arm: Arm;
   /** How merged weights are stored; `base` as the base model's own. */
   readonly dtype: 'base' | SafetensorsType;
   /** Bytes of tensors a file of merged weights holds at most. */
@@ -20,7 +18,7 @@ export interface ExportOptions {
 }
 
 /** As Hugging Face shards: 5 GB a file. */
-export const DEFAULT_OPTIONS: ExportOptions = { arm: 'selfContrast', dtype: 'base', shardBytes: 5e9 };
+export const DEFAULT_OPTIONS: ExportOptions = { dtype: 'base', shardBytes: 5e9 };
 
 export interface ExportRun {
   readonly store: RunStore;

@@ -1,0 +1,63 @@
+/** All formats a run can be exported to, and how to get one. */
+import { loraModules } from '../../model/adapter.ts';
+import type { Arm, ExportFile, ExportFormat, RunStore } from '../types.ts';
+import { exportCluster } from './cluster.ts';
+import { exportGguf } from './gguf.ts';
+import { exportMerged } from './merged.ts';
+import { exportOnnx } from './onnx.ts';
+import { exportLlamaFactory, exportParquet, exportTrl } from './pairs.ts';
+import { DEFAULT_OPTIONS, ExportError, type Exporter, type ExportOptions, type ExportRun } from './types.ts';
+
+const mergedAs =
+  (dtype: ExportOptions['dtype']): Exporter =>
+  (run) =>
+    exportMerged({ ...run, options: { ...run.options, dtype } });
+
+const EXPORTERS: Readonly<Record<ExportFormat, Exporter>> = {
+  merged: mergedAs('base'),
+  'merged-f16': mergedAs('F16'),
+  'merged-f32': mergedAs('F32'),
+  gguf: exportGguf,
+  onnx: exportOnnx,
+  trl: exportTrl,
+  'llama-factory': exportLlamaFactory,
+  parquet: exportParquet,
+  cluster: exportCluster,
+};
+
+/** A run's name as a part of file names and ids. */
+export function slugOf(name: string): string {
+  return (
+    name
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, '-')
+      .replace(/^-|-$/g, '') || 'run'
+  );
+}
+
+/** The adapter of an arm; null for the base model. @throws ExportError where the run has not come that far */
+export async function armAdapter(store: RunStore, arm: Arm): Promise<readonly Float32Array[] | null> {
+  if (arm === 'base') return null;
+  const checkpoint = await store.checkpoint(arm === 'sft' ? 'sft' : 'dpo');
+  if (!checkpoint) {
+    throw new ExportError(`The run has no ${arm === 'sft' ? 'SFT' : 'Self-Contrast'} adapter yet.`);
+  }
+  return checkpoint.state.parameters;
+}
+
+/** The files of one format, made one after the other. */
+export async function* exportRun(
+  format: ExportFormat,
+  arm: Arm,
+  run: Pick<ExportRun, 'store' | 'model' | 'onProgress' | 'signal'>,
+): AsyncGenerator<ExportFile> {
+  const { name, config } = await run.store.manifest();
+  const adapter = await armAdapter(run.store, arm);
+  yield* EXPORTERS[format]({
+    ...run,
+    config,
+    slug: slugOf(name),
+    modules: adapter ? loraModules(run.model.config, config.lora, adapter) : [],
+    options: DEFAULT_OPTIONS,
+  });
+}
