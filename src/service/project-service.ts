@@ -5,7 +5,7 @@ import { openStorage } from '../storage/index.ts';
 import { exportProject, type OwnerRef } from '../storage/project/export.ts';
 import { ProjectError } from '../storage/project/format.ts';
 import { type Imported, importProject } from '../storage/project/import.ts';
-import { forget, IMPORT_LOCK, note, type Owner, sweep } from '../storage/project/journal.ts';
+import { forget, holdAll, IMPORT_LOCK, note, type Owner, sweep } from '../storage/project/journal.ts';
 import {
   exists,
   HEAD,
@@ -60,6 +60,7 @@ export function createProjectService(database?: string): ProjectWorkerApi {
       unseen(async (db) => {
         const owner: Owner = { kind: 'run', id: copy.id };
         await note(db, [owner]);
+        const release = await holdAll([owner]);
         try {
           if (from !== 'model' && from !== 'data') await copyRecords(db, id, copy.id);
           if (from !== null) await clear(copy.id, from, database);
@@ -67,6 +68,8 @@ export function createProjectService(database?: string): ProjectWorkerApi {
         } catch (error) {
           await forget(db, [owner], 'delete');
           throw error;
+        } finally {
+          release();
         }
         await forget(db, [owner], 'keep');
       }),

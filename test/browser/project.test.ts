@@ -51,7 +51,8 @@ async function makeRun({ storage }: Profile, name: string, model = 'default'): P
     { prompt: 'q', target: 't' },
   ];
   const dataset = await makeDataset('data', rows);
-  const manifest = await storage.createRun({ name, config: { ...config, model }, dataset });
+  const { id: datasetId } = await storage.data.save(dataset);
+  const manifest = await storage.createRun({ name, config: { ...config, model }, datasetId });
   const run = storage.run(manifest.id);
   const row = { prompt: 'p', target: 't', promptIds: [1, 2], targetIds: [3] };
   await run.savePrepared({ train: [row, row], heldOut: [], refused: [{ line: 1, reason: 'x' }] });
@@ -311,6 +312,9 @@ test('a duplicate has the records of the stages before the first that changes', 
   await here.project.duplicate(run.id, copy, 'filter');
   const [from, to] = [here.storage.run(run.id), here.storage.run(copy.id)];
   expect(await to.manifest()).toEqual(copy);
+  // Another part of the page opens the storage, and with it removes chunks that nobody owns.
+  (await openStorage(here.name)).close();
+  expect((await to.prepared())?.refused).toEqual([{ line: 1, reason: 'x' }]);
   expect(await to.responses()).toEqual(await from.responses());
   expect(await to.checkpoint('sft')).toEqual(checkpoint('sft', 0));
   expect(await to.pairs()).toEqual([]);

@@ -6,7 +6,7 @@
 import type { IDBPDatabase } from 'idb';
 import { exportOwner, type Watch } from './export.ts';
 import { fingerprintOf, ProjectError, type ProjectOwner } from './format.ts';
-import { forget, note } from './journal.ts';
+import { forget, holdAll, note } from './journal.ts';
 import { openProject, readRecords, storesIn, verify } from './reader.ts';
 import { exists, HEAD, type Kind, ownerOf, rekeyed, type StoredRecord, storesOf } from './records.ts';
 import { checkRecord, renamed } from './records-check.ts';
@@ -68,6 +68,7 @@ async function store(
   const names = { model: ids('model'), dataset: ids('dataset') };
   const fresh = results.filter(({ how }) => how !== 'same');
   await note(db, fresh);
+  const release = await holdAll(fresh);
   try {
     const heads: StoredRecord[] = [];
     for (const [i, owner] of owners.entries()) {
@@ -89,6 +90,8 @@ async function store(
   } catch (error) {
     await forget(db, fresh, 'delete');
     throw error;
+  } finally {
+    release();
   }
   await forget(db, fresh, 'keep');
   return results;

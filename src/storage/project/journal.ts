@@ -3,6 +3,7 @@
  * small database of its own, so that what a closed tab or a lost power leaves half written is found and removed.
  */
 import { type IDBPDatabase, openDB } from 'idb';
+import { hold } from '../datasets.ts';
 import { deleteOwner, exists, type Kind } from './records.ts';
 
 export interface Owner {
@@ -25,6 +26,14 @@ async function within<T>(db: IDBPDatabase, work: (journal: IDBPDatabase) => Prom
   } finally {
     journal.close();
   }
+}
+
+/** Keeps the sweep of unfinished data sets, in this tab and others, away from these owners until it is released. */
+export async function holdAll(owners: readonly Owner[]): Promise<() => void> {
+  const releases = await Promise.all(owners.map(({ id }) => hold(id)));
+  return () => {
+    for (const release of releases) release();
+  };
 }
 
 /** Before the first record of these owners is written. */

@@ -24,7 +24,27 @@ const run = v.looseObject({
 /** Records of stores that are not named here are only known to be whole. */
 const RECORDS: Readonly<Record<string, v.GenericSchema>> = {
   runs: run,
-  datasets: v.looseObject({ id: v.string(), name: v.string(), fingerprint: v.string() }),
+  datasets: v.looseObject({
+    id: v.string(),
+    name: v.string(),
+    fingerprint: v.string(),
+    created: number,
+    counts: v.looseObject({ rows: index, heldOut: index, refused: index, duplicates: index }),
+  }),
+  rows: v.array(v.looseObject({ prompt: v.string(), target: v.optional(v.string()) })),
+  refused: v.array(v.looseObject({ line: index, reason: v.string() })),
+  prepared: v.looseObject({
+    train: index,
+    heldOut: index,
+    refused: index,
+    lengths: v.array(v.tuple([index, index])),
+  }),
+  tokens: v.array(v.looseObject({ prompt: v.string(), promptIds: v.array(index) })),
+  evaluation: v.looseObject({
+    arm: v.picklist(['base', 'sft', 'selfContrast']),
+    index,
+    answers: v.array(v.looseObject({ text: v.string(), tokens: index })),
+  }),
   responses: v.looseObject({
     index,
     responses: v.array(
