@@ -225,7 +225,12 @@ export interface Report {
 export interface RunManifest {
   readonly id: string;
   readonly name: string;
+  /** The user's own words about the run. */
+  readonly notes?: string;
+  /** Milliseconds since 1970. */
   readonly created: number;
+  /** When the manifest was stored last; absent where it never was since it was created. */
+  readonly changed?: number;
   readonly config: RunConfig;
   readonly datasetId: string;
   readonly stages: Readonly<Record<Stage, StageState>>;

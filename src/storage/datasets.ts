@@ -30,8 +30,8 @@ export interface DatasetWriter {
 
 const lockName = (id: string): string => `self-contrast: data set ${id}`;
 
-/** Held while a data set is written, so that another tab does not take its chunks for left-overs. */
-async function hold(id: string): Promise<() => void> {
+/** Held while an owner's chunks are written, so that another tab does not take them for left-overs. */
+export async function hold(id: string): Promise<() => void> {
   return new Promise((resolve, reject) => {
     navigator.locks
       .request(lockName(id), () => new Promise<void>((release) => resolve(release)))

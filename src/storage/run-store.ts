@@ -12,7 +12,7 @@ export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
   return {
     manifest,
     saveManifest: async (next) => {
-      await explained(db.put('runs', next, id));
+      await explained(db.put('runs', { ...next, changed: Date.now() }, id));
     },
     dataset: async () => loadDataset(db, (await manifest()).datasetId),
     prepared: () => loadPrepared(db, id),

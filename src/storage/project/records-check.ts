@@ -1,0 +1,115 @@
+/** What the records of a project file must look like before they are stored: the page relies on it later. */
+import * as v from 'valibot';
+import { parseConfig, type RunConfig } from '../../pipeline/config.ts';
+import { STAGES } from '../../pipeline/types.ts';
+import { ProjectError } from './format.ts';
+
+/** NaN as well: a loss may have become that. */
+const number = v.custom<number>((value) => typeof value === 'number', 'Expected a number');
+const index = v.pipe(v.number(), v.integer(), v.minValue(0));
+const arrays = v.array(v.instance(Float32Array));
+const state = v.picklist(['waiting', 'running', 'done', 'failed']);
+
+const run = v.looseObject({
+  id: v.string(),
+  name: v.pipe(v.string(), v.maxLength(1000)),
+  notes: v.optional(v.string()),
+  created: number,
+  changed: v.optional(number),
+  datasetId: v.string(),
+  stages: v.object(v.entriesFromList(STAGES, state)),
+  seconds: v.record(v.string(), number),
+});
+
+/** Records of stores that are not named here are only known to be whole. */
+const RECORDS: Readonly<Record<string, v.GenericSchema>> = {
+  runs: run,
+  datasets: v.looseObject({
+    id: v.string(),
+    name: v.string(),
+    fingerprint: v.string(),
+    created: number,
+    counts: v.looseObject({ rows: index, heldOut: index, refused: index, duplicates: index }),
+  }),
+  rows: v.array(v.looseObject({ prompt: v.string(), target: v.optional(v.string()) })),
+  refused: v.array(v.looseObject({ line: index, reason: v.string() })),
+  prepared: v.looseObject({
+    train: index,
+    heldOut: index,
+    refused: index,
+    lengths: v.array(v.tuple([index, index])),
+  }),
+  tokens: v.array(v.looseObject({ prompt: v.string(), promptIds: v.array(index) })),
+  evaluation: v.looseObject({
+    arm: v.picklist(['base', 'sft', 'selfContrast']),
+    index,
+    answers: v.array(v.looseObject({ text: v.string(), tokens: index })),
+  }),
+  responses: v.looseObject({
+    index,
+    responses: v.array(
+      v.looseObject({ text: v.string(), tokenIds: v.array(index), logp: number, stopped: v.boolean() }),
+    ),
+  }),
+  references: v.looseObject({ index, logp: number }),
+  pairs: v.array(v.looseObject({ index, response: index })),
+  metrics: v.looseObject({ stage: v.string(), step: index, values: v.record(v.string(), number) }),
+  checkpoints: v.looseObject({
+    stage: v.picklist(['sft', 'dpo']),
+    step: index,
+    totalSteps: index,
+    state: v.looseObject({ step: index, parameters: arrays, m: arrays, v: arrays }),
+  }),
+  answers: v.array(v.looseObject({ prompt: v.string() })),
+  models: v.looseObject({ folder: v.string(), path: v.string(), data: v.instance(Blob) }),
+};
+
+/** @throws ProjectError */
+export function checkRecord(store: string, value: unknown, folder: string): void {
+  const schema = RECORDS[store];
+  if (schema === undefined) return;
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return;
+  const [problem] = parsed.issues;
+  const where = v.getDotPath(problem);
+  throw new ProjectError(
+    `A record in ${folder}/${store}.jsonl is not valid${where === null ? '' : ` at ${where}`}: ${problem.message}`,
+  );
+}
+
+/** A record with its own id and the ids it names changed. */
+export function renamed(
+  store: string,
+  value: unknown,
+  id: string,
+  names: Readonly<Record<'model' | 'dataset', ReadonlyMap<string, string>>>,
+): unknown {
+  if (!isObject(value)) return value;
+  if (store === 'datasets') return { ...value, id };
+  if (store === 'models') return { ...value, folder: id };
+  if (store !== 'runs') return value;
+  const { config, datasetId } = value;
+  return {
+    ...value,
+    id,
+    datasetId: other(names.dataset, datasetId),
+    config: settings(isObject(config) ? { ...config, model: other(names.model, config.model) } : config),
+  };
+}
+
+/** Settings that an older page did not have take their defaults. */
+function settings(config: unknown): RunConfig {
+  try {
+    return parseConfig(config);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ProjectError(`A run's settings are not valid: ${message}`, { cause: error });
+  }
+}
+
+const other = (names: ReadonlyMap<string, string>, name: unknown): unknown =>
+  typeof name === 'string' ? (names.get(name) ?? name) : name;
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
