@@ -48,7 +48,7 @@ test('the page opens with the example loaded and one primary button', async () =
 test('own prompts: a bad row is refused with its line, the rest are aligned, and a reload shows the result', async () => {
   const rows = (await readFile(DATA, 'utf8')).split('\n').slice(0, 20);
   const file = join(scratch, 'mine.jsonl');
-  await writeFile(file, [...rows, '{"prompt": "no target"}'].join('\n'));
+  await writeFile(file, [...rows, '{"target": "no prompt"}'].join('\n'));
   const chooser = page.waitForEvent('filechooser');
   await page.getByRole('button', { name: 'Use my prompts' }).click();
   await (await chooser).setFiles(file);
