@@ -1,9 +1,11 @@
 /** Where in a JSON file the records are; null where each line is a record of its own. */
 import type { JsonPlace } from './containers/json.ts';
+import { JsonScanner } from './containers/json-scanner.ts';
 import { recognise } from './formats/index.ts';
 import { isRecord } from './record.ts';
+import { decodeUtf8 } from './text.ts';
 
-/** Names under which files keep their rows; any other list of objects will do where none of these is there. */
+/** Names under which files keep their rows; under another name, a list's first member must be a row we know. */
 const ROWS = ['data', 'rows', 'train', 'examples', 'records', 'items', 'samples', 'questions'];
 /** Lists that are part of one record. */
 const PARTS = new Set([
@@ -54,8 +56,14 @@ function parse(text: string): unknown {
 /** Where the rows begin, just after their list's opening bracket: a list of objects in the outermost object. */
 function findRows(head: string): number | null {
   const lists = listsIn(head).filter(({ key }) => !PARTS.has(key));
-  const named = lists.find(({ key }) => ROWS.includes(key)) ?? lists[0];
-  return named?.at ?? null;
+  const isKnown = ({ at }: { at: number }) => recognise(firstMember(head.slice(at))) !== null;
+  return (lists.find(({ key }) => ROWS.includes(key)) ?? lists.find(isKnown))?.at ?? null;
+}
+
+/** The first value of a list's text; undefined where it is not JSON, or goes on beyond the text. */
+function firstMember(text: string): unknown {
+  const bytes = new JsonScanner(true, 1).scan(encoder.encode(text))[0]?.bytes;
+  return parse(bytes ? (decodeUtf8(bytes) ?? '') : '');
 }
 
 /** Lists of objects that are members of the outermost object, as far as the text goes. */

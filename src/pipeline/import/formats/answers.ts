@@ -26,12 +26,14 @@ export function answerOf(turns: readonly ChatMessage[], name: string): Answer {
   return { before: turns.slice(0, -1), text: last.content };
 }
 
-/** One answer or a list of them. */
+/** One answer or a list of them; blank texts are none. */
 export function readAnswers(value: unknown, name: string): Answer[] {
-  if (value === undefined) return [];
+  const isBlank = (text: unknown) =>
+    text === undefined || text === null || (typeof text === 'string' && text.trim() === '');
+  if (isBlank(value)) return [];
   // Only a real list is several answers: a text that begins with a bracket may be one answer, in JSON.
   if (Array.isArray(value) && !(value.length > 0 && value.every(isTurn))) {
-    return value.map((item, i) => readAnswer(item, `${name} ${i + 1}`));
+    return value.flatMap((item, i) => (isBlank(item) ? [] : [readAnswer(item, `${name} ${i + 1}`)]));
   }
   return [readAnswer(value, name)];
 }

@@ -41,13 +41,14 @@ export function recognise(value: unknown): Format | null {
 /**
  * The rows of one record, or why there are none.
  *
- * @param usual the format of the file; a record that it does not fit is read by the one that does
+ * @param usual the file's format: the user's mapping, which always counts, or what a record that no format fits
+ *   was probably meant to be
  */
 export function readRecord(value: unknown, usual: Format | null): readonly DataRow[] | string {
   if (!isRecord(value)) return `expected an object with prompt and target, found ${show(value)}`;
-  const fitting = usual?.matches(value) || usual?.name === 'mapping' ? usual : recognise(value);
+  const format = usual?.name === 'mapping' ? usual : (recognise(value) ?? usual ?? promptTarget);
   try {
-    const read = (fitting ?? usual ?? promptTarget).read(value);
+    const read = format.read(value);
     return 'prompt' in read ? [read] : read;
   } catch (error) {
     if (error instanceof Refused) return error.message;

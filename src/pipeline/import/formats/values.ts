@@ -27,9 +27,11 @@ function joinParts(parts: readonly unknown[], name: string): string {
 }
 
 function partText(part: unknown, name: string): string {
-  if (!isRecord(part)) throw new Refused(`${name}: expected text, found a list with ${show(part)}`);
-  const type = own(part, 'type');
-  if (type !== undefined && type !== 'text') {
+  const type = isRecord(part) ? own(part, 'type') : undefined;
+  if (!isRecord(part) || type === undefined) {
+    throw new Refused(`${name}: expected text, found a list with ${show(part)}`);
+  }
+  if (typeof type !== 'string' || !TEXT_PARTS.has(type)) {
     throw new Refused(
       `${name} holds a part of type ${show(type)}, which a text model can't read; leave that part or the row out`,
     );
@@ -38,6 +40,8 @@ function partText(part: unknown, name: string): string {
   if (typeof text !== 'string') throw new Refused(`${name}: expected text, found ${show(part)}`);
   return text;
 }
+
+const TEXT_PARTS = new Set(['text', 'input_text', 'output_text']);
 
 /** A list, also one that a table keeps as JSON text in a cell; null where the value is no list. */
 export function asList(value: unknown): readonly unknown[] | null {
