@@ -204,7 +204,7 @@ describe('a whole run on the page', () => {
     });
     expect(stopped).toEqual({
       found: [
-        'frame-src https://example.invalid/',
+        'frame-src https://example.invalid',
         'img-src https://example.invalid/x.png',
         'script-src-attr inline',
         'script-src-elem https://example.invalid/x.js',
