@@ -2,19 +2,7 @@ import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join, normalize, sep } from 'node:path';
 import { type Connect, defaultClientConditions, defineConfig, type Plugin, type UserConfig } from 'vite';
-
-/**
- * SharedArrayBuffer, and with it WASM threads, needs a cross-origin isolated page. ISOLATION=off leaves the
- * headers out, to try the page as a plain static host would serve it (one thread, everything else the same).
- */
-export const ISOLATION_HEADERS: Readonly<Record<string, string>> =
-  process.env.ISOLATION === 'off'
-    ? {}
-    : {
-        'Cross-Origin-Opener-Policy': 'same-origin',
-        'Cross-Origin-Embedder-Policy': 'require-corp',
-        'Cross-Origin-Resource-Policy': 'same-origin',
-      };
+import { contentSecurityPolicy, headersFile, ISOLATION_HEADERS, siteHeaders } from './scripts/lib/headers.ts';
 
 /** The runtime with WebGPU (what transformers.js loads, too), and the smaller one for WASM alone. */
 const ORT_FILES = [
@@ -32,9 +20,15 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 
 /** Serves the files of one folder, read-only, below `prefix`: in dev, preview and tests. */
 export function serveFolder(prefix: string, folder: string, allowed?: readonly string[]): Plugin {
-  const middleware: Connect.NextHandleFunction = (request, response, next) => {
+  const serve = (
+    headers: Readonly<Record<string, string>>,
+    ...[request, response, next]: Parameters<Connect.NextHandleFunction>
+  ): void => {
     const path = decodeURIComponent((request.url ?? '').replace(/[?#].*$/, ''));
-    if (!path.startsWith(prefix)) return next();
+    if (!path.startsWith(prefix)) {
+      next();
+      return;
+    }
     const name = path.slice(prefix.length);
     const file = normalize(join(folder, name));
     const known = allowed === undefined ? file.startsWith(folder + sep) : allowed.includes(name);
@@ -45,15 +39,17 @@ export function serveFolder(prefix: string, folder: string, allowed?: readonly s
       response.end();
       return;
     }
-    for (const [key, value] of Object.entries(ISOLATION_HEADERS)) response.setHeader(key, value);
+    // Set before Vite's own handlers had a turn to.
+    for (const [key, value] of Object.entries(headers)) response.setHeader(key, value);
     response.setHeader('Content-Type', MEDIA_TYPES[extname(file)] ?? 'application/octet-stream');
     response.setHeader('Content-Length', stat.size);
     createReadStream(file).pipe(response);
   };
   return {
     name: `serve:${prefix}`,
-    configureServer: (server) => void server.middlewares.use(middleware),
-    configurePreviewServer: (server) => void server.middlewares.use(middleware),
+    configureServer: (server) => void server.middlewares.use((...call) => serve(ISOLATION_HEADERS, ...call)),
+    configurePreviewServer: (server) =>
+      void server.middlewares.use((...call) => serve(siteHeaders(), ...call)),
   };
 }
 
@@ -71,6 +67,28 @@ export function ortFiles(): Plugin {
       for (const name of ORT_FILES) {
         this.emitFile({ type: 'asset', fileName: `ort/${name}`, source: readFileSync(join(folder, name)) });
       }
+    },
+  };
+}
+
+/**
+ * The built pages carry their policy, for hosts that send no headers; `_headers` is for those that can. In dev Vite
+ * needs inline styles and a socket, so there is none.
+ */
+function contentSecurity(): Plugin {
+  return {
+    name: 'content-security',
+    apply: 'build',
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: contentSecurityPolicy(undefined, true) },
+        injectTo: 'head-prepend',
+      },
+    ],
+    generateBundle() {
+      if (this.environment.config.isWorker) return;
+      this.emitFile({ type: 'asset', fileName: '_headers', source: headersFile() });
     },
   };
 }
@@ -111,9 +129,9 @@ export default defineConfig({
   ...SHARED,
   // Relative: dist works under any path of any host.
   base: './',
-  plugins: [ortFiles()],
+  plugins: [ortFiles(), contentSecurity()],
   server: { headers: ISOLATION_HEADERS },
-  preview: { headers: ISOLATION_HEADERS },
+  preview: { headers: siteHeaders() },
   build: {
     target: 'es2022',
     // transformers.js alone is about a megabyte; it sits in its own worker chunk.

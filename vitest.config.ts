@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, findChromium } from './scripts/chromium.ts';
-import { ISOLATION_HEADERS, ortFiles, SHARED, serveFolder } from './vite.config.ts';
+import { ISOLATION_HEADERS } from './scripts/lib/headers.ts';
+import { ortFiles, SHARED, serveFolder } from './vite.config.ts';
 
 const REAL_DATA = fileURLToPath(new URL('../shared/realdata', import.meta.url));
 

@@ -36,6 +36,17 @@ const QUIET_FLAGS = [
 
 const WEBGPU_FLAGS = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
 
+/** NET_LOG=FILE makes Chromium write down every request it makes, for those who want to see that none leaves. */
+const netLog = (): string[] => (process.env.NET_LOG ? [`--log-net-log=${process.env.NET_LOG}`] : []);
+
+/**
+ * Keeps the whole browser, its own sign-in, update and autofill services included, from every host but these: names
+ * of others are not even looked up.
+ */
+export function onlyHosts(...hosts: string[]): string {
+  return `--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`;
+}
+
 export type Gpu = 'hardware' | 'software' | 'none';
 
 /**
@@ -45,11 +56,11 @@ export type Gpu = 'hardware' | 'software' | 'none';
 export function chromiumFlags(gpu: Gpu): string[] {
   switch (gpu) {
     case 'none':
-      return [...QUIET_FLAGS, '--disable-gpu'];
+      return [...QUIET_FLAGS, ...netLog(), '--disable-gpu'];
     case 'hardware':
-      return [...QUIET_FLAGS, ...WEBGPU_FLAGS];
+      return [...QUIET_FLAGS, ...netLog(), ...WEBGPU_FLAGS];
     case 'software':
-      return [...QUIET_FLAGS, ...WEBGPU_FLAGS, '--use-webgpu-adapter=swiftshader'];
+      return [...QUIET_FLAGS, ...netLog(), ...WEBGPU_FLAGS, '--use-webgpu-adapter=swiftshader'];
   }
 }
 

@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import type { Page } from 'playwright';
 import type { HeadlessJob, HeadlessResult } from '../src/app/headless.ts';
 import type { RunEvent } from '../src/pipeline/types.ts';
-import { chromiumFlags, type Gpu, hasGpu } from './chromium.ts';
+import { chromiumFlags, type Gpu, hasGpu, onlyHosts } from './chromium.ts';
 import { helpText, readArguments, type Source } from './headless/arguments.ts';
 import { freshDist } from './headless/build.ts';
 import { loadDataset } from './headless/data.ts';
@@ -69,7 +69,12 @@ async function main(argv: readonly string[]): Promise<number> {
       check: command.check,
       inbox: output === null ? null : server.receive(output.aside),
     };
-    const result = await inBrowser(browser, join(scratch, 'profile'), server.origin, job, printer);
+    const remote = [command.model, command.embedder].some(({ kind }) => kind === 'hub' || kind === 'url');
+    const flags = [
+      ...chromiumFlags(gpuFor(job, printer)),
+      ...(remote ? [] : [onlyHosts(new URL(server.origin).hostname)]),
+    ];
+    const result = await inBrowser(browser, join(scratch, 'profile'), server.origin, flags, job, printer);
     return await finish(result, output, names);
   } finally {
     await output?.discard();
@@ -111,6 +116,7 @@ function addressOf(source: Source, server: LocalServer, names: Map<string, strin
     case 'default':
       return 'default';
     case 'url':
+      server.allow(source.url);
       return source.url;
     case 'hub': {
       // By way of the local server, so that the address ends in the model's name and not in 'main'.
@@ -149,6 +155,7 @@ async function inBrowser(
   executablePath: string,
   profile: string,
   origin: string,
+  args: string[],
   job: HeadlessJob,
   printer: ProgressPrinter,
 ): Promise<HeadlessResult> {
@@ -158,7 +165,7 @@ async function inBrowser(
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
-    args: chromiumFlags(gpuFor(job, printer)),
+    args,
     // Ctrl-C is handled below: the run stops first, then the browser.
     handleSIGINT: false,
     handleSIGTERM: false,

@@ -12,6 +12,7 @@ const SOURCES = [
   'index.html',
   'headless.html',
   'vite.config.ts',
+  'scripts/lib/headers.ts',
   'package.json',
   'package-lock.json',
 ];

@@ -9,6 +9,7 @@ import { mkdir, realpath, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname, extname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { siteHeaders } from '../lib/headers.ts';
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -18,13 +19,6 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
-};
-
-const HEADERS: Readonly<Record<string, string>> = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Cache-Control': 'no-store',
 };
 
 /** What the page may read below its own name: a folder, a single file, or a folder of another server. */
@@ -37,6 +31,8 @@ export interface Offer {
 
 export interface LocalServer {
   readonly origin: string;
+  /** Lets the page fetch from the address's origin (a model hub or server the user named), too. */
+  allow(url: string): void;
   /** URL of an offered folder (with a slash at its end) or file. */
   offer(offer: Offer): string;
   /** Base URL; what is posted to `base + path` is written to `folder/path`. */
@@ -48,9 +44,12 @@ export interface LocalServer {
 export async function startServer(dist: string): Promise<LocalServer> {
   const token = randomBytes(16).toString('hex');
   const offers = new Map<string, Offer>();
+  const hubs = new Set<string>();
   let inbox: string | null = null;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const headers = { ...siteHeaders([...hubs]), 'Cache-Control': 'no-store' };
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const path = (request.url ?? '/').replace(/[?#].*$/, '');
     // Decoded part by part: a hub id's slash is an escaped one, within its part.
     const [, area, secret, key, ...rest] = path.split('/').map(decodeURIComponent);
@@ -68,7 +67,6 @@ export async function startServer(dist: string): Promise<LocalServer> {
       // The first part after the key is the offer's own name, there for readable messages only.
       if (offer.kind === 'remote') {
         response.writeHead(302, {
-          ...HEADERS,
           Location: offer.path + rest.slice(1).map(encodeURIComponent).join('/'),
         });
         return void response.end();
@@ -94,9 +92,15 @@ export async function startServer(dist: string): Promise<LocalServer> {
   if (address === null || typeof address === 'string') throw new Error('internal: the server has no port');
   const origin = `http://127.0.0.1:${address.port}`;
 
+  const allow = (url: string): void => {
+    for (const hub of hubOrigins(url)) hubs.add(hub);
+  };
+
   return {
     origin,
+    allow,
     offer(offer) {
+      if (offer.kind === 'remote') allow(offer.path);
       const key = String(offers.size);
       offers.set(key, offer);
       const url = `${origin}/files/${token}/${key}/${encodeURIComponent(offer.name)}`;
@@ -112,6 +116,12 @@ export async function startServer(dist: string): Promise<LocalServer> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Where a file of an address may come from: its origin, and of Hugging Face's hub the hosts it redirects to. */
+function hubOrigins(url: string): string[] {
+  const { origin, hostname } = new URL(url);
+  return hostname === 'huggingface.co' ? [origin, 'https://*.huggingface.co', 'https://*.hf.co'] : [origin];
 }
 
 /** `folder/path`, or null where that would lie outside the folder. */
@@ -140,7 +150,6 @@ async function send(
   const last = range?.[2] ? Math.min(Number(range[2]), found.size - 1) : found.size - 1;
   if (range && start > last) return end(response, 416);
   response.writeHead(range ? 206 : 200, {
-    ...HEADERS,
     'Content-Type': MEDIA_TYPES[extname(file)] ?? 'application/octet-stream',
     'Content-Length': last - start + 1,
     ...(range ? { 'Content-Range': `bytes ${start}-${last}/${found.size}` } : {}),
@@ -150,6 +159,6 @@ async function send(
 }
 
 function end(response: ServerResponse, status: number): void {
-  response.writeHead(status, HEADERS);
+  response.writeHead(status);
   response.end();
 }
