@@ -136,7 +136,8 @@ async function storedRun(page: Page): Promise<string | null> {
   return ids[0] ?? null;
 }
 
-async function results(out: string): Promise<Map<string, Buffer>> {
+/** The files of OUT as they are compared, by path. */
+export async function results(out: string): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
   for (const entry of await readdir(out, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;

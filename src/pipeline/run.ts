@@ -121,11 +121,11 @@ async function stage(
   if (before.stages[name] === 'done') return;
   signal.throwIfAborted();
   const started = now();
-  const { error: _cleared, ...clean } = before;
-  await store.saveManifest({ ...clean, stages: { ...clean.stages, [name]: 'running' } });
-  emit({ type: 'stage', stage: name, state: 'running', summary: '' });
   try {
     await checkRoom(context, name, STAGE_WORK[name]);
+    const { error: _cleared, ...clean } = before;
+    await store.saveManifest({ ...clean, stages: { ...clean.stages, [name]: 'running' } });
+    emit({ type: 'stage', stage: name, state: 'running', summary: '' });
     const summary = await work();
     const manifest = await store.manifest();
     const spent = (manifest.seconds[name] ?? 0) + (now() - started) / 1000;
