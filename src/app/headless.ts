@@ -23,6 +23,8 @@ export type HeadlessResult =
 
 export interface HeadlessApi {
   start(job: HeadlessJob): Promise<HeadlessResult>;
+  /** Stores a job's run without starting it, and returns its id. */
+  create(job: HeadlessJob): Promise<string>;
   /** The runs that this browser profile holds, the newest first. */
   runs(): Promise<RunManifest[]>;
   /** Goes on with a stored run; files are posted as those of a job are. */
@@ -53,13 +55,17 @@ let manifest: RunManifest | null = null;
 
 function start(job: HeadlessJob): Promise<HeadlessResult> {
   return told(async () => {
-    const storage = await openStorage();
-    const { config, name } = job;
-    const { id: datasetId } = await storage.data.save(await fetchDataset(job.dataset));
-    const { id } = await storage.createRun({ name, config, datasetId });
+    const id = await create(job);
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
-    return work(storage, id, job.inbox);
+    return work(await openStorage(), id, job.inbox);
   });
+}
+
+async function create({ config, name, dataset }: HeadlessJob): Promise<string> {
+  const storage = await openStorage();
+  const { id: datasetId } = await storage.data.save(await fetchDataset(dataset));
+  const { id } = await storage.createRun({ name, config, datasetId });
+  return id;
 }
 
 function resume(runId: string, inbox: string | null): Promise<HeadlessResult> {
@@ -125,4 +131,4 @@ function runError(error: unknown): RunError {
   return { stage: 'model', code: 'failed', message, details: stack ?? '' };
 }
 
-window.selfContrast = { start, runs, resume, stop };
+window.selfContrast = { start, create, runs, resume, stop };

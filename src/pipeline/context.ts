@@ -13,6 +13,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Milliseconds, from anywhere. */
   readonly now: () => number;
+  /** Bytes that may still be stored; null where nobody knows. */
+  readonly room?: () => Promise<number | null>;
 }
 
 export function optimiserOf(config: OptimiserConfig): OptimiserSettings {

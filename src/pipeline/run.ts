@@ -7,6 +7,7 @@ import { runEvaluate } from './evaluate.ts';
 import { checkModel } from './identity.ts';
 import { runFilter } from './negatives.ts';
 import { prepareData } from './prepare.ts';
+import { checkRoom } from './room.ts';
 import { runSample } from './sample.ts';
 import { runSft } from './sft.ts';
 import {
@@ -96,6 +97,17 @@ async function weights({ store }: Context, stage: 'sft' | 'dpo'): Promise<readon
   return checkpoint.state.parameters;
 }
 
+/** What a stage does, as a sentence begins. */
+const STAGE_WORK: Readonly<Record<Stage, string>> = {
+  model: 'Loading the model',
+  data: 'Reading the data',
+  sft: 'Fine-tuning',
+  sample: 'Sampling',
+  filter: 'Filtering',
+  dpo: 'DPO',
+  evaluate: 'Evaluation',
+};
+
 /** One stage: skipped when done or beyond `until`; its state and its time are stored around it. */
 async function stage(
   context: Context,
@@ -109,10 +121,11 @@ async function stage(
   if (before.stages[name] === 'done') return;
   signal.throwIfAborted();
   const started = now();
-  const { error: _cleared, ...clean } = before;
-  await store.saveManifest({ ...clean, stages: { ...clean.stages, [name]: 'running' } });
-  emit({ type: 'stage', stage: name, state: 'running', summary: '' });
   try {
+    await checkRoom(context, name, STAGE_WORK[name]);
+    const { error: _cleared, ...clean } = before;
+    await store.saveManifest({ ...clean, stages: { ...clean.stages, [name]: 'running' } });
+    emit({ type: 'stage', stage: name, state: 'running', summary: '' });
     const summary = await work();
     const manifest = await store.manifest();
     const spent = (manifest.seconds[name] ?? 0) + (now() - started) / 1000;

@@ -2,6 +2,7 @@
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
+import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
@@ -50,7 +51,14 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
-  const exports = createExportService({ store, modelOf, versions });
+  /** The model whose results the run holds, and no other under its name. */
+  const sameModel = async (manifest: RunManifest): Promise<LanguageModel> => {
+    const model = await modelOf(manifest);
+    checkModel(manifest.model, model.info);
+    return model;
+  };
+
+  const exports = createExportService({ store, modelOf: sameModel, versions });
 
   return {
     ...exports.api,
@@ -86,6 +94,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             emit: onEvent,
             signal: abort.signal,
             now: () => performance.now(),
+            room: storageLeft,
           },
           until,
         );
@@ -109,7 +118,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     chat: async (runId, arm, messages, { temperature, seed }, onText) => {
       const runs = await store(runId);
       const manifest = await runs.manifest();
-      const model = await modelOf(manifest);
+      const model = await sameModel(manifest);
       const adapter = arm === 'base' ? null : await adapterOf(runs, arm);
       const sampler = await model.createSampler(manifest.config.lora, adapter);
       try {
@@ -135,6 +144,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       }
     },
   };
+}
+
+/** Bytes that the browser still lets the page store. */
+async function storageLeft(): Promise<number | null> {
+  const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
+  return usage === undefined || quota === undefined ? null : quota - usage;
 }
 
 async function adapterOf(
