@@ -3,6 +3,12 @@ import type { RunConfig } from '../pipeline/config.ts';
 import type { CheckResult, Dataset, ExportFile, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { callWorker, runStored } from './client.ts';
+import {
+  type ExtraProgress,
+  type ExtraResult,
+  type HeadlessExtras,
+  writeExtras,
+} from './headless-exports.ts';
 
 export interface HeadlessJob {
   /** `model` and `embedder` are 'default' or the URL of a folder. */
@@ -13,10 +19,12 @@ export interface HeadlessJob {
   readonly check: boolean;
   /** The run's files are posted to this URL + their path; null where nothing is written. */
   readonly inbox: string | null;
+  /** More to be written when the run is done. */
+  readonly extras: HeadlessExtras;
 }
 
 export type HeadlessResult =
-  | { readonly type: 'done'; readonly manifest: RunManifest }
+  | ({ readonly type: 'done'; readonly manifest: RunManifest } & ExtraResult)
   | { readonly type: 'check'; readonly check: CheckResult }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly error: RunError };
@@ -36,6 +44,7 @@ declare global {
     selfContrast: HeadlessApi;
     /** Put there by the runner; it prints progress. */
     onSelfContrastEvent?: (event: RunEvent) => void;
+    onSelfContrastExtra?: (progress: ExtraProgress) => void;
   }
 }
 
@@ -58,12 +67,12 @@ function start(job: HeadlessJob): Promise<HeadlessResult> {
     const { id: datasetId } = await storage.data.save(await fetchDataset(job.dataset));
     const { id } = await storage.createRun({ name, config, datasetId });
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
-    return work(storage, id, job.inbox);
+    return work(storage, id, job);
   });
 }
 
 function resume(runId: string, inbox: string | null): Promise<HeadlessResult> {
-  return told(async () => work(await openStorage(), runId, inbox));
+  return told(async () => work(await openStorage(), runId, { inbox, extras: null }));
 }
 
 async function runs(): Promise<RunManifest[]> {
@@ -75,13 +84,22 @@ async function runs(): Promise<RunManifest[]> {
   }
 }
 
-async function work(storage: Storage, id: string, inbox: string | null): Promise<HeadlessResult> {
+async function work(
+  storage: Storage,
+  id: string,
+  { inbox, extras }: { readonly inbox: string | null; readonly extras: HeadlessExtras | null },
+): Promise<HeadlessResult> {
   await runStored(id, onEvent);
   if (stopping) return { type: 'stopped' };
   const finished = await storage.run(id).manifest();
   if (finished.error !== undefined) return { type: 'failed', error: finished.error };
-  if (inbox !== null) await post(await callWorker((api) => api.exportFiles(id)), inbox);
-  return { type: 'done', manifest: finished };
+  const done = { type: 'done', manifest: finished, remarks: [], failures: [] } as const;
+  if (inbox === null) return done;
+  await post(await callWorker((api) => api.exportFiles(id)), inbox);
+  if (extras === null) return done;
+  const send = (files: readonly ExportFile[]) => post(files, inbox);
+  const say = (progress: ExtraProgress) => window.onSelfContrastExtra?.(progress);
+  return { ...done, ...(await writeExtras(id, extras, send, say)) };
 }
 
 /** Whatever goes wrong becomes a result: an error would lose its kind on the way to the runner. */

@@ -4,12 +4,13 @@ import { loadLanguageModel } from '../engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
+import { readStartAdapter } from '../pipeline/start-adapter.ts';
 import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, CheckResult, DataRow, ModelWorkerApi, RunManifest, SeenRow } from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
-import { embedderAddress, modelSource } from './sources.ts';
+import { adapterSource, embedderAddress, modelSource } from './sources.ts';
 
 /**
  * @param base address of the page, under which models/ and ort/ lie
@@ -50,6 +51,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
+  const startAdapterOf = async ({ config }: RunManifest, model: LanguageModel) => {
+    storage ??= openStorage();
+    const source = adapterSource(config.adapter, await storage);
+    return source ? { startAdapter: () => readStartAdapter(source, model.config, config.lora) } : {};
+  };
+
   const exports = createExportService({ store, modelOf, versions });
 
   return {
@@ -82,6 +89,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
               embedder ??= startEmbedder({ ...embedderAddress(name, base), pooling, wasmPath });
               return embedder;
             },
+            ...(await startAdapterOf(manifest, model)),
             store: runs,
             emit: onEvent,
             signal: abort.signal,

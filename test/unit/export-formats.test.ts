@@ -332,7 +332,7 @@ describe('benchmark answers', () => {
     expect(answers).toMatchObject({
       answers: 2,
       tooLong: 0,
-      file: { path: 'alpaca_eval/run-selfContrast.json' },
+      file: { path: 'run-selfContrast.json' },
     });
     expect(JSON.parse(text(answers.file.bytes))).toEqual([
       {

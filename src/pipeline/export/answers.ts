@@ -104,7 +104,7 @@ export async function answerBenchmark(benchmark: Benchmark, request: AnswerReque
       choices: [{ index: 0, turns: answers[i] ?? [] }],
       tstamp: request.now,
     }));
-    return { file: { path: `mt_bench/model_answer/${modelId}.jsonl`, bytes: jsonLines(rows) }, ...counted };
+    return { file: { path: `${modelId}.jsonl`, bytes: jsonLines(rows) }, ...counted };
   }
   const rows = benchmark.questions.map(({ instruction, dataset }, i) => ({
     instruction,
@@ -112,7 +112,7 @@ export async function answerBenchmark(benchmark: Benchmark, request: AnswerReque
     generator: modelId,
     ...(dataset === undefined ? {} : { dataset }),
   }));
-  return { file: { path: `alpaca_eval/${modelId}.json`, bytes: jsonFile(rows) }, ...counted };
+  return { file: { path: `${modelId}.json`, bytes: jsonFile(rows) }, ...counted };
 }
 
 /** 22 letters and digits, as FastChat's ids are; the same run gives the same. */

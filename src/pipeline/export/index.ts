@@ -9,14 +9,14 @@ import { exportLlamaFactory, exportParquet, exportTrl } from './pairs.ts';
 import { DEFAULT_OPTIONS, ExportError, type Exporter, type ExportOptions, type ExportRun } from './types.ts';
 
 const mergedAs =
-  (dtype: ExportOptions['dtype']): Exporter =>
+  (dtype: ExportOptions['dtype'], folder: ExportFormat): Exporter =>
   (run) =>
-    exportMerged({ ...run, options: { ...run.options, dtype } });
+    exportMerged({ ...run, options: { ...run.options, dtype } }, folder);
 
 const EXPORTERS: Readonly<Record<ExportFormat, Exporter>> = {
-  merged: mergedAs('base'),
-  'merged-f16': mergedAs('F16'),
-  'merged-f32': mergedAs('F32'),
+  merged: mergedAs('base', 'merged'),
+  'merged-f16': mergedAs('F16', 'merged-f16'),
+  'merged-f32': mergedAs('F32', 'merged-f32'),
   gguf: exportGguf,
   onnx: exportOnnx,
   trl: exportTrl,
