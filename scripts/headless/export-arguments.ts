@@ -1,7 +1,8 @@
 /** The flags that ask for more than OUT's own files: --export, --answer and what belongs to them. */
 import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { DEFAULT_ANSWERS, readBenchmark } from '../../src/pipeline/export/answers.ts';
+import { readBenchmark } from '../../src/pipeline/export/answers.ts';
+import { DEFAULT_ANSWERS } from '../../src/pipeline/export/defaults.ts';
 import { type AnswerOptions, type Arm, EXPORT_FORMATS, type ExportFormat } from '../../src/pipeline/types.ts';
 import { UsageError } from './fail.ts';
 

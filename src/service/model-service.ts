@@ -52,8 +52,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
   };
 
   const startAdapterOf = async ({ config }: RunManifest, model: LanguageModel) => {
-    storage ??= openStorage();
-    const source = adapterSource(config.adapter, await storage);
+    const source = adapterSource(config.adapter, await opened());
     return source ? { startAdapter: () => readStartAdapter(source, model.config, config.lora) } : {};
   };
 

@@ -10,9 +10,6 @@ import type { AnswerFile, AnswerOptions } from '../types.ts';
 import { jsonFile, jsonLines } from './rows.ts';
 import { ExportError } from './types.ts';
 
-/** As FastChat's and AlpacaEval's own scripts have it, except that answers are greedy. */
-export const DEFAULT_ANSWERS: AnswerOptions = { arm: 'selfContrast', temperature: 0, maxTokens: 1024 };
-
 const turns = v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(16));
 const mtBench = v.object({
   question_id: v.union([v.number(), v.string()]),

@@ -1,5 +1,6 @@
 /** All formats a run can be exported to, and how to get one. */
 import { loraModules } from '../../model/adapter.ts';
+import { slugOf } from '../slug.ts';
 import type { Arm, ExportFile, ExportFormat, RunStore } from '../types.ts';
 import { exportCluster } from './cluster.ts';
 import { exportGguf } from './gguf.ts';
@@ -24,16 +25,6 @@ const EXPORTERS: Readonly<Record<ExportFormat, Exporter>> = {
   parquet: exportParquet,
   cluster: exportCluster,
 };
-
-/** A run's name as a part of file names and ids. */
-export function slugOf(name: string): string {
-  return (
-    name
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}]+/gu, '-')
-      .replace(/^-|-$/g, '') || 'run'
-  );
-}
 
 /** The adapter of an arm; null for the base model. @throws ExportError where the run has not come that far */
 export async function armAdapter(store: RunStore, arm: Arm): Promise<readonly Float32Array[] | null> {
