@@ -41,7 +41,7 @@ export async function crashTest(
     const file = join(scratch, 'dataset.json');
     await writeFile(file, JSON.stringify(await loadDataset(DATA, CONFIG)));
     const dataset = server.offer({ kind: 'file', name: 'dataset.json', path: file });
-    const job = { config: CONFIG, name: 'crash', dataset, check: false };
+    const job = { config: CONFIG, name: 'crash', dataset, check: false, extras: null };
     const setting: Setting = { browser: setup(), server, job };
     const whole = await crashRun(setting, join(scratch, 'whole'), [], {});
     log(`uninterrupted: ${secondsText(whole.seconds)}, ${whole.files.size} files`);

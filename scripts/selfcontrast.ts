@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Page } from 'playwright';
 import type { HeadlessJob, HeadlessResult } from '../src/app/headless.ts';
+import type { ExtraProgress } from '../src/app/headless-exports.ts';
 import type { RunEvent } from '../src/pipeline/types.ts';
 import { chromiumFlags, type Gpu, hasGpu, onlyHosts } from './chromium.ts';
+import { openAdapter, withAdapter } from './headless/adapter.ts';
 import { helpText, readArguments, type Source } from './headless/arguments.ts';
 import { freshDist } from './headless/build.ts';
 import { loadDataset } from './headless/data.ts';
@@ -54,13 +56,18 @@ async function main(argv: readonly string[]): Promise<number> {
   const output = command.out === null || command.check ? null : new Output(command.out);
   const server = await startServer(dist);
   try {
+    const adapter = command.adapter === null ? null : await openAdapter(command.adapter, scratch);
     const dataFile = join(scratch, 'dataset.json');
     await writeFile(dataFile, JSON.stringify(dataset));
     // The output folder is tried before hours of work, not after them.
     if (output !== null) await output.open();
+    const settings =
+      adapter === null
+        ? command.config
+        : withAdapter(command.config, offered(adapter, server, names), adapter, command.sftAsked);
     const job: HeadlessJob = {
       config: {
-        ...command.config,
+        ...settings,
         model: addressOf(command.model, server, names),
         embedder: addressOf(plainlyNamed(command.embedder), server, names),
       },
@@ -68,6 +75,7 @@ async function main(argv: readonly string[]): Promise<number> {
       dataset: server.offer({ kind: 'file', name: 'dataset.json', path: dataFile }),
       check: command.check,
       inbox: output === null ? null : server.receive(output.aside),
+      extras: command.extras,
     };
     const remote = [command.model, command.embedder].some(({ kind }) => kind === 'hub' || kind === 'url');
     const flags = [
@@ -100,14 +108,16 @@ async function finish(
     console.log(withNames(checkText(result.check), names));
     return 0;
   }
-  const { manifest } = result;
+  const { manifest, remarks, failures } = result;
   if (output === null) throw new Error('internal: a run without an output folder');
   if (manifest.report === undefined) throw new RunFailed('the run ended without a report.');
   await output.rewrite(names);
   const files = await output.commit();
   console.log(summaryText(manifest.report, manifest));
   console.log(`Written to ${output.out}: ${files.join(', ')}`);
-  return 0;
+  for (const remark of remarks) console.log(`Note: ${remark}`);
+  for (const failure of failures) console.error(`Not written: ${withNames(failure, names)}`);
+  return failures.length > 0 ? FAILED : 0;
 }
 
 /** The address under which the page finds a source; `names` learns what the user called it. */
@@ -135,6 +145,17 @@ function addressOf(source: Source, server: LocalServer, names: Map<string, strin
       return url;
     }
   }
+}
+
+/** The address of the adapter's folder; what the run says of it later is what the user called it. */
+function offered(
+  adapter: { folder: string; name: string },
+  server: LocalServer,
+  names: Map<string, string>,
+): string {
+  const url = server.offer({ kind: 'folder', name: adapter.name, path: adapter.folder });
+  names.set(url, adapter.name);
+  return url;
 }
 
 /** transformers.js takes only names that could be a hub's; what the user called it is put back by `names`. */
@@ -211,6 +232,7 @@ async function runJob(
   page.on('pageerror', (error) => printer.line(`The page reports: ${error.message}`));
   if (process.env.DEBUG) page.on('console', (message) => printer.line(`[page] ${message.text()}`));
   await page.exposeFunction('onSelfContrastEvent', (event: RunEvent) => printer.event(event));
+  await page.exposeFunction('onSelfContrastExtra', (progress: ExtraProgress) => printer.extra(progress));
   await page.goto(`${origin}/headless.html`);
   await page.waitForFunction(() => window.selfContrast !== undefined);
   return page.evaluate((given) => window.selfContrast.start(given), job);

@@ -13,6 +13,7 @@ import {
   setKey,
 } from '../../src/pipeline/config.ts';
 import { allowed } from '../../src/pipeline/settings.ts';
+import { EXPORT_HELP, EXPORT_OPTIONS, type Extras, readExtras } from './export-arguments.ts';
 import { UsageError } from './fail.ts';
 
 /** A model or an embedder: the embedded one, a folder on this machine, on the hub, or at any URL. */
@@ -28,6 +29,11 @@ export interface Command {
   readonly embedder: Source;
   /** Path of the data file, or null for the embedded data. */
   readonly data: string | null;
+  /** PEFT folder or zip to start from, or null. */
+  readonly adapter: string | null;
+  /** SFT was asked for by name: it goes on from the adapter instead of being left out. */
+  readonly sftAsked: boolean;
+  readonly extras: Extras;
   readonly check: boolean;
   /** Folder to be written; null only with `check`. */
   readonly out: string | null;
@@ -62,6 +68,9 @@ export function readArguments(argv: readonly string[]): Command | 'help' {
       ['onnx/*.onnx file', /^onnx[/\\].*\.onnx$/],
     ]),
     data: dataPath(flags.data ?? 'default'),
+    adapter: flags.adapter === undefined ? null : expand(flags.adapter),
+    sftAsked: (flags.set ?? []).some((text) => text.startsWith('sft.epochs=')),
+    extras: readExtras(flags, expand),
     check: flags.check ?? false,
     out,
     quiet: flags.quiet ?? false,
@@ -80,7 +89,9 @@ function readFlags(argv: readonly string[]) {
         config: { type: 'string' },
         model: { type: 'string' },
         data: { type: 'string' },
+        adapter: { type: 'string' },
         embedder: { type: 'string' },
+        ...EXPORT_OPTIONS,
         backend: { type: 'string' },
         set: { type: 'string', multiple: true },
         check: { type: 'boolean' },
@@ -199,10 +210,12 @@ npm run selfcontrast -- [flags] --out DIR
                         default: the embedded model
   --data FILE           prompts with target answers; default: the embedded data
   --embedder DIR|HUB_ID folder in transformers.js layout, or a hub id; default: the embedded embedder
+  --adapter DIR|ZIP     PEFT adapter to start from; it is the SFT result unless --set sft.epochs=... trains it on
   --backend NAME        auto, webgpu or wasm
   --set key=value       any setting below; may be repeated
   --check               reads model and data, tells what a run would do, and stops
   --out DIR             the folder that is written
+${EXPORT_HELP}
   --quiet               no progress, only the result
   --help                this text
 

@@ -22,7 +22,7 @@ export class ProgressPrinter {
   private readonly terminal: Terminal;
   private readonly now: () => number;
   private lastLine = Number.NEGATIVE_INFINITY;
-  private lastStage = '';
+  private lastAbout = '';
   private open = false;
 
   constructor(terminal: Terminal, now: () => number = Date.now) {
@@ -67,17 +67,27 @@ export class ProgressPrinter {
     this.open = false;
   }
 
+  /** An export or answers to a benchmark file, after the run. */
+  extra({ what, share }: { readonly what: string; readonly share: number }): void {
+    if (share >= 1) this.line(`${what}  done`);
+    else this.rewrite(`${what}  ${Math.floor(100 * share)} %`, what);
+  }
+
   private progress(progress: Progress): void {
-    const text = progressText(progress);
+    this.rewrite(progressText(progress), progress.stage);
+  }
+
+  /** Rewrites the line on a terminal; elsewhere a line now and then, and whenever something new begins. */
+  private rewrite(text: string, about: string): void {
     if (this.terminal.isTTY) {
       this.terminal.write(`\r\x1b[2K${text.slice(0, Math.max(20, this.terminal.columns - 1))}`);
       this.open = true;
       return;
     }
     const now = this.now();
-    if (now - this.lastLine < LINE_EVERY && this.lastStage === progress.stage) return;
+    if (now - this.lastLine < LINE_EVERY && this.lastAbout === about) return;
     this.lastLine = now;
-    this.lastStage = progress.stage;
+    this.lastAbout = about;
     this.line(text);
   }
 }

@@ -1,7 +1,10 @@
 /** All that the page's buttons do. */
+
+export { forgetAdapter, pickAdapter } from './actions/adapter.ts';
 export { chatWith, checkRun, seeRow } from './actions/ask.ts';
 export { downloadAdapter, downloadFile } from './actions/download.ts';
 export { discardEdits, edit, markAnswer } from './actions/edits.ts';
+export { answerFile, cancelExport, downloadFormat } from './actions/exports.ts';
 export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { cancelImport, readDifferently, readMapped, setMapping } from './actions/import-data.ts';
 export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';

@@ -19,6 +19,7 @@ const elsewhere = (redo: Stage | null): Place => ({ stage: null, more: false, re
 /** In the order of the page. A key of RunConfig that is missing here does not compile. */
 const PLACES: Readonly<Record<ConfigKey, Place>> = {
   model: elsewhere('model'),
+  adapter: elsewhere('sft'),
   backend: elsewhere(null),
   'data.heldOut': few('data'),
   'data.limit': few('data'),

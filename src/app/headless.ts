@@ -3,6 +3,12 @@ import type { RunConfig } from '../pipeline/config.ts';
 import type { CheckResult, Dataset, ExportFile, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { callWorker, runStored } from './client.ts';
+import {
+  type ExtraProgress,
+  type ExtraResult,
+  type HeadlessExtras,
+  writeExtras,
+} from './headless-exports.ts';
 
 export interface HeadlessJob {
   /** `model` and `embedder` are 'default' or the URL of a folder. */
@@ -13,10 +19,12 @@ export interface HeadlessJob {
   readonly check: boolean;
   /** The run's files are posted to this URL + their path; null where nothing is written. */
   readonly inbox: string | null;
+  /** More to be written when the run is done. */
+  readonly extras: HeadlessExtras | null;
 }
 
 export type HeadlessResult =
-  | { readonly type: 'done'; readonly manifest: RunManifest }
+  | ({ readonly type: 'done'; readonly manifest: RunManifest } & ExtraResult)
   | { readonly type: 'check'; readonly check: CheckResult }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly error: RunError };
@@ -38,6 +46,7 @@ declare global {
     selfContrast: HeadlessApi;
     /** Put there by the runner; it prints progress. */
     onSelfContrastEvent?: (event: RunEvent) => void;
+    onSelfContrastExtra?: (progress: ExtraProgress) => void;
   }
 }
 
@@ -57,7 +66,7 @@ function start(job: HeadlessJob): Promise<HeadlessResult> {
   return told(async () => {
     const id = await create(job);
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
-    return work(await openStorage(), id, job.inbox);
+    return work(await openStorage(), id, job);
   });
 }
 
@@ -69,7 +78,7 @@ async function create({ config, name, dataset }: HeadlessJob): Promise<string> {
 }
 
 function resume(runId: string, inbox: string | null): Promise<HeadlessResult> {
-  return told(async () => work(await openStorage(), runId, inbox));
+  return told(async () => work(await openStorage(), runId, { inbox, extras: null }));
 }
 
 async function runs(): Promise<RunManifest[]> {
@@ -81,13 +90,22 @@ async function runs(): Promise<RunManifest[]> {
   }
 }
 
-async function work(storage: Storage, id: string, inbox: string | null): Promise<HeadlessResult> {
+async function work(
+  storage: Storage,
+  id: string,
+  { inbox, extras }: { readonly inbox: string | null; readonly extras: HeadlessExtras | null },
+): Promise<HeadlessResult> {
   await runStored(id, onEvent);
   if (stopping) return { type: 'stopped' };
   const finished = await storage.run(id).manifest();
   if (finished.error !== undefined) return { type: 'failed', error: finished.error };
-  if (inbox !== null) await post(await callWorker((api) => api.exportFiles(id)), inbox);
-  return { type: 'done', manifest: finished };
+  const done = { type: 'done', manifest: finished, remarks: [], failures: [] } as const;
+  if (inbox === null) return done;
+  await post(await callWorker((api) => api.exportFiles(id)), inbox);
+  if (extras === null) return done;
+  const send = (files: readonly ExportFile[]) => post(files, inbox);
+  const say = (progress: ExtraProgress) => window.onSelfContrastExtra?.(progress);
+  return { ...done, ...(await writeExtras(id, extras, send, say)) };
 }
 
 /** Whatever goes wrong becomes a result: an error would lose its kind on the way to the runner. */

@@ -28,6 +28,14 @@ export interface UniformAdapter {
   readonly weights: Float32Array[];
 }
 
+/** The one LoraConfig that can hold all modules. @throws ModelError where there are none */
+export function uniformLora(modules: readonly LoraModule[]): LoraConfig {
+  if (modules.length === 0) throw new ModelError('the adapter has no modules');
+  const rank = Math.max(...modules.map((m) => m.rank));
+  const alpha = nearlyWhole(mostCommon(modules.map((m) => m.scale)) * rank);
+  return { rank, alpha, targets: TARGETS.filter((target) => modules.some((m) => m.target === target)) };
+}
+
 /**
  * The same adapter under one LoraConfig. Smaller ranks are filled up with zeros, and modules that a layer lacks
  * are all zeros; both get no gradient and so stay what they are in training. Where scales differ, the most common
@@ -36,14 +44,11 @@ export interface UniformAdapter {
  * @throws ModelError where a module does not fit the model
  */
 export function uniformAdapter(c: ModelConfig, modules: readonly LoraModule[]): UniformAdapter {
-  if (modules.length === 0) throw new ModelError('the adapter has no modules');
+  const lora = uniformLora(modules);
+  const { rank } = lora;
+  const scale = lora.alpha / rank;
   const sizes = new Map(projections(c).map((p) => [p.target, p]));
   for (const m of modules) checkFit(c, m, sizes.get(m.target));
-  const rank = Math.max(...modules.map((m) => m.rank));
-  const alpha = nearlyWhole(mostCommon(modules.map((m) => m.scale)) * rank);
-  const scale = alpha / rank;
-  const targets = TARGETS.filter((target) => modules.some((m) => m.target === target));
-  const lora = { rank, alpha, targets };
   const byPlace = new Map(modules.map((m) => [`${m.layer} ${m.target}`, m]));
   const unit = loraTensors(c, lora);
   const weights = Array.from({ length: c.layers }, (_, layer) =>

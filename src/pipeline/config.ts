@@ -22,6 +22,8 @@ export interface RunConfig {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   /** 'default' or a name the host resolves to a FileSource (a stored folder, a hub id). */
   readonly model: string;
+  /** 'none', or the adapter to start from: a stored folder's name or the address of a PEFT folder. */
+  readonly adapter: string;
   readonly embedder: string;
   readonly embedderPooling: 'mean' | 'cls';
   readonly data: {
@@ -81,6 +83,7 @@ export const DEFAULT_CONFIG: RunConfig = {
   seed: 1,
   backend: 'auto',
   model: 'default',
+  adapter: 'none',
   embedder: 'default',
   embedderPooling: 'mean',
   data: { heldOut: 0.1, limit: 0, onBadRow: 'skip' },
@@ -142,6 +145,7 @@ const schema = v.object({
   seed: numeric('seed'),
   backend: v.picklist(BACKENDS),
   model: text,
+  adapter: text,
   embedder: text,
   embedderPooling: v.picklist(POOLINGS),
   data: v.object({

@@ -1,5 +1,5 @@
 /** What every stage is given, and how it tells of its progress. */
-import type { LanguageModel, OptimiserSettings, TextEmbedder } from '../engine/types.ts';
+import type { AdapterWeights, LanguageModel, OptimiserSettings, TextEmbedder } from '../engine/types.ts';
 import type { OptimiserConfig, RunConfig } from './config.ts';
 import type { Progress, RunEvent, RunStore, Stage } from './types.ts';
 
@@ -8,6 +8,8 @@ export interface Context {
   readonly model: LanguageModel;
   /** Opened on first use: most of its time the run does not need it. */
   readonly embedder: () => Promise<TextEmbedder>;
+  /** The adapter that SFT starts from, where the settings name one; read when SFT begins. */
+  readonly startAdapter?: () => Promise<AdapterWeights>;
   readonly store: RunStore;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;

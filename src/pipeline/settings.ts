@@ -82,6 +82,11 @@ export const SETTINGS: { readonly [K in ConfigKey]: Setting } = {
     '',
     'The language model to align: default, a stored folder or a Hugging Face id; change it to align your own.',
   ]),
+  adapter: text([
+    'Start adapter',
+    '',
+    'A PEFT adapter that the run starts from, or none; with it SFT epochs of 0 make it the reference as it is.',
+  ]),
   embedder: text([
     'Embedder',
     '',
@@ -125,7 +130,7 @@ export const SETTINGS: { readonly [K in ConfigKey]: Setting } = {
   'sft.epochs': number(0, 1000, [
     'SFT epochs',
     'epochs',
-    'Passes over the targets before sampling; 0 makes the model itself the reference.',
+    'Passes over the targets before sampling; 0 makes the model itself, or the adapter it starts from, the reference.',
   ]),
   'sft.learningRate': number(0, 1, [
     'SFT learning rate',

@@ -11,6 +11,11 @@ export async function runSft(
   const { model, config } = context;
   const trainer = await model.createTrainer(config.lora, optimiserOf(config.sft), config.seed);
   try {
+    const parameters = await context.startAdapter?.();
+    if (parameters) {
+      const zeros = parameters.map((vector) => new Float32Array(vector.length));
+      await trainer.restore({ step: 0, parameters, m: zeros, v: zeros });
+    }
     const { steps, tokens, metrics, checkpointSeconds } = await train(context, trainer, {
       stage: 'sft',
       settings: config.sft,

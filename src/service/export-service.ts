@@ -1,8 +1,9 @@
 /** Exports and benchmark answers of stored runs, for the model worker. */
 import type { LanguageModel } from '../engine/types.ts';
 import { answerBenchmark, readBenchmark } from '../pipeline/export/answers.ts';
-import { armAdapter, exportRun, slugOf } from '../pipeline/export/index.ts';
+import { armAdapter, exportRun } from '../pipeline/export/index.ts';
 import { exportFiles } from '../pipeline/export/run-files.ts';
+import { slugOf } from '../pipeline/slug.ts';
 import type { ModelWorkerApi, RunManifest, RunStore } from '../pipeline/types.ts';
 
 type ExportApi = Pick<ModelWorkerApi, 'exportFiles' | 'exportAs' | 'answer'>;

@@ -5,12 +5,13 @@ import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
+import { readStartAdapter } from '../pipeline/start-adapter.ts';
 import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, CheckResult, DataRow, ModelWorkerApi, RunManifest, SeenRow } from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
-import { embedderAddress, modelSource } from './sources.ts';
+import { adapterSource, embedderAddress, modelSource } from './sources.ts';
 
 /**
  * @param base address of the page, under which models/ and ort/ lie
@@ -49,6 +50,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       if (open?.model === model) open = undefined;
     });
     return model;
+  };
+
+  const startAdapterOf = async ({ config }: RunManifest, model: LanguageModel) => {
+    const source = adapterSource(config.adapter, await opened());
+    return source ? { startAdapter: () => readStartAdapter(source, model.config, config.lora) } : {};
   };
 
   /** The model whose results the run holds, and no other under its name. */
@@ -90,6 +96,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
               embedder ??= startEmbedder({ ...embedderAddress(name, base), pooling, wasmPath });
               return embedder;
             },
+            ...(await startAdapterOf(manifest, model)),
             store: runs,
             emit: onEvent,
             signal: abort.signal,

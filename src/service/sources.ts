@@ -33,6 +33,12 @@ export function modelSource(name: string, base: URL, storage: Storage): FileSour
   return storage.modelFolder(name);
 }
 
+/** What RunConfig.adapter names; null where the run starts from the model alone. */
+export function adapterSource(name: string, storage: Storage): FileSource | null {
+  if (name === 'none') return null;
+  return isUrl(name) ? urlFolder(name, shortName(name)) : storage.modelFolder(name);
+}
+
 /** What RunConfig.embedder names, as transformers.js wants it: a parent address and a folder. */
 export function embedderAddress(name: string, base: URL): { base: string; name: string } {
   // transformers.js takes a full address for a hub's; files of our own origin it finds by their path.

@@ -12,12 +12,8 @@ import { uniformAdapter } from '../../src/model/adapter.ts';
 import { readPeft } from '../../src/model/peft.ts';
 import { parseConfig } from '../../src/pipeline/config.ts';
 import { readDataset } from '../../src/pipeline/dataset.ts';
-import {
-  type AnswerRequest,
-  answerBenchmark,
-  DEFAULT_ANSWERS,
-  readBenchmark,
-} from '../../src/pipeline/export/answers.ts';
+import { type AnswerRequest, answerBenchmark, readBenchmark } from '../../src/pipeline/export/answers.ts';
+import { DEFAULT_ANSWERS } from '../../src/pipeline/export/defaults.ts';
 import { armAdapter, exportRun } from '../../src/pipeline/export/index.ts';
 import { minedPairs, sampledResponses } from '../../src/pipeline/export/rows.ts';
 import { ExportError } from '../../src/pipeline/export/types.ts';
@@ -332,7 +328,7 @@ describe('benchmark answers', () => {
     expect(answers).toMatchObject({
       answers: 2,
       tooLong: 0,
-      file: { path: 'alpaca_eval/run-selfContrast.json' },
+      file: { path: 'run-selfContrast.json' },
     });
     expect(JSON.parse(text(answers.file.bytes))).toEqual([
       {

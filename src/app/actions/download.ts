@@ -1,4 +1,5 @@
 /** The files of a run, as downloads. */
+import { slugOf } from '../../pipeline/slug.ts';
 import type { ExportFile } from '../../pipeline/types.ts';
 import { callWorker } from '../client.ts';
 import { problemOf } from '../problems.ts';
@@ -10,24 +11,16 @@ async function files(): Promise<ExportFile[]> {
   return await callWorker((api) => api.exportFiles(id));
 }
 
-function save(name: string, bytes: Uint8Array, type: string): void {
+export function save(name: string, parts: readonly BlobPart[], type: string): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([Uint8Array.from(bytes)], { type }));
+  link.href = URL.createObjectURL(new Blob([...parts], { type }));
   link.download = name;
   link.click();
   window.setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** The run's name as a part of a file name. */
-function slug(): string {
-  const name = view.value.manifest?.name ?? 'run';
-  return (
-    name
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}]+/gu, '-')
-      .replace(/^-|-$/g, '') || 'run'
-  );
-}
+export const slug = (): string => slugOf(view.value.manifest?.name ?? 'run');
 
 async function attempt(what: string, work: () => Promise<void>): Promise<void> {
   try {
@@ -45,7 +38,7 @@ export function downloadAdapter(): Promise<void> {
     const { zipSync } = await import('fflate');
     // Stored, not deflated: weights do not compress.
     const zip = zipSync(Object.fromEntries(all.map((file) => [file.path, file.bytes])), { level: 0 });
-    save(`${slug()}-adapter.zip`, zip, 'application/zip');
+    save(`${slug()}-adapter.zip`, [Uint8Array.from(zip)], 'application/zip');
   });
 }
 
@@ -55,6 +48,6 @@ export function downloadFile(path: string): Promise<void> {
     const file = (await files()).find((each) => each.path === path);
     if (file === undefined) throw new Error('This run has not come far enough to write it.');
     const type = path.endsWith('.json') ? 'application/json' : 'application/x-ndjson';
-    save(`${slug()}-${path.split('/').at(-1) ?? path}`, file.bytes, type);
+    save(`${slug()}-${path.split('/').at(-1) ?? path}`, [Uint8Array.from(file.bytes)], type);
   });
 }

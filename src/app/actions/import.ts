@@ -3,12 +3,13 @@ import { host } from '../host.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, problem, said, selected, view } from '../signals.ts';
+import { takeAdapter } from './adapter.ts';
 import { edit } from './edits.ts';
 import { useData } from './import-data.ts';
 import { measureStorage } from './preferences.ts';
 
 /** Asks for files through a file input, which works in every browser. */
-function ask(options: { accept?: string; folder?: boolean; multiple?: boolean }): Promise<File[]> {
+export function ask(options: { accept?: string; folder?: boolean; multiple?: boolean }): Promise<File[]> {
   return new Promise((resolve) => {
     const input = document.createElement('input');
     input.type = 'file';
@@ -33,7 +34,7 @@ export async function pickModel(): Promise<void> {
   if (files.length > 0) await useModel(files);
 }
 
-/** Whatever was dropped: a folder or files with a config.json are a model, any other file is data. */
+/** Whatever was dropped: an adapter, a folder or files with a config.json are a model, any other file is data. */
 export async function dropFiles(transfer: DataTransfer): Promise<void> {
   if (busy.value) {
     said.value = 'Pause the run before using other files.';
@@ -44,6 +45,7 @@ export async function dropFiles(transfer: DataTransfer): Promise<void> {
   const files = entries.some((entry) => entry.isDirectory)
     ? (await Promise.all(entries.map(walk))).flat()
     : plain;
+  if (await takeAdapter(files)) return;
   if (files.some((file) => file.name === 'config.json')) return await useModel(files);
   await useData(files);
 }

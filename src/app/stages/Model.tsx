@@ -1,5 +1,6 @@
 import { pickModel } from '../actions.ts';
 import { Figures } from '../components/Figures.tsx';
+import { StartAdapter } from '../components/StartAdapter.tsx';
 import { count, short } from '../format.ts';
 import { config } from '../settings.ts';
 import { busy, view } from '../signals.ts';
@@ -46,6 +47,7 @@ export function ModelStage() {
           copied into this browser's storage and goes nowhere else.
         </p>
       </section>
+      <StartAdapter />
       <section class="card">
         <header>
           <h3>Device</h3>

@@ -10,9 +10,6 @@ import type { AnswerFile, AnswerOptions } from '../types.ts';
 import { jsonFile, jsonLines } from './rows.ts';
 import { ExportError } from './types.ts';
 
-/** As FastChat's and AlpacaEval's own scripts have it, except that answers are greedy. */
-export const DEFAULT_ANSWERS: AnswerOptions = { arm: 'selfContrast', temperature: 0, maxTokens: 1024 };
-
 const turns = v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(16));
 const mtBench = v.object({
   question_id: v.union([v.number(), v.string()]),
@@ -104,7 +101,7 @@ export async function answerBenchmark(benchmark: Benchmark, request: AnswerReque
       choices: [{ index: 0, turns: answers[i] ?? [] }],
       tstamp: request.now,
     }));
-    return { file: { path: `mt_bench/model_answer/${modelId}.jsonl`, bytes: jsonLines(rows) }, ...counted };
+    return { file: { path: `${modelId}.jsonl`, bytes: jsonLines(rows) }, ...counted };
   }
   const rows = benchmark.questions.map(({ instruction, dataset }, i) => ({
     instruction,
@@ -112,7 +109,7 @@ export async function answerBenchmark(benchmark: Benchmark, request: AnswerReque
     generator: modelId,
     ...(dataset === undefined ? {} : { dataset }),
   }));
-  return { file: { path: `alpaca_eval/${modelId}.json`, bytes: jsonFile(rows) }, ...counted };
+  return { file: { path: `${modelId}.json`, bytes: jsonFile(rows) }, ...counted };
 }
 
 /** 22 letters and digits, as FastChat's ids are; the same run gives the same. */

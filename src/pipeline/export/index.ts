@@ -1,5 +1,6 @@
 /** All formats a run can be exported to, and how to get one. */
 import { loraModules } from '../../model/adapter.ts';
+import { slugOf } from '../slug.ts';
 import type { Arm, ExportFile, ExportFormat, RunStore } from '../types.ts';
 import { exportCluster } from './cluster.ts';
 import { exportGguf } from './gguf.ts';
@@ -9,14 +10,14 @@ import { exportLlamaFactory, exportParquet, exportTrl } from './pairs.ts';
 import { DEFAULT_OPTIONS, ExportError, type Exporter, type ExportOptions, type ExportRun } from './types.ts';
 
 const mergedAs =
-  (dtype: ExportOptions['dtype']): Exporter =>
+  (dtype: ExportOptions['dtype'], folder: ExportFormat): Exporter =>
   (run) =>
-    exportMerged({ ...run, options: { ...run.options, dtype } });
+    exportMerged({ ...run, options: { ...run.options, dtype } }, folder);
 
 const EXPORTERS: Readonly<Record<ExportFormat, Exporter>> = {
-  merged: mergedAs('base'),
-  'merged-f16': mergedAs('F16'),
-  'merged-f32': mergedAs('F32'),
+  merged: mergedAs('base', 'merged'),
+  'merged-f16': mergedAs('F16', 'merged-f16'),
+  'merged-f32': mergedAs('F32', 'merged-f32'),
   gguf: exportGguf,
   onnx: exportOnnx,
   trl: exportTrl,
@@ -24,16 +25,6 @@ const EXPORTERS: Readonly<Record<ExportFormat, Exporter>> = {
   parquet: exportParquet,
   cluster: exportCluster,
 };
-
-/** A run's name as a part of file names and ids. */
-export function slugOf(name: string): string {
-  return (
-    name
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}]+/gu, '-')
-      .replace(/^-|-$/g, '') || 'run'
-  );
-}
 
 /** The adapter of an arm; null for the base model. @throws ExportError where the run has not come that far */
 export async function armAdapter(store: RunStore, arm: Arm): Promise<readonly Float32Array[] | null> {

@@ -21,7 +21,8 @@ interface Planned {
   readonly shape: readonly number[];
 }
 
-export async function* exportMerged(run: ExportRun): AsyncGenerator<ExportFile> {
+/** @param folder in which the files are */
+export async function* exportMerged(run: ExportRun, folder = 'merged'): AsyncGenerator<ExportFile> {
   const { model, options, signal } = run;
   const reader = await openWeights(model.config, model.files);
   const dtype = await storedType(reader, options.dtype);
@@ -44,15 +45,15 @@ export async function* exportMerged(run: ExportRun): AsyncGenerator<ExportFile> 
       run.onProgress(++done / weights.length);
     }
     yield {
-      path: `merged/${shardName(i, shards.length)}`,
+      path: `${folder}/${shardName(i, shards.length)}`,
       bytes: writeSafetensors(tensors, { format: 'pt' }, dtype),
     };
   }
   if (shards.length > 1)
-    yield { path: `merged/${WEIGHTS_INDEX}`, bytes: indexOf(shards, bytesPerElement(dtype)) };
+    yield { path: `${folder}/${WEIGHTS_INDEX}`, bytes: indexOf(shards, bytesPerElement(dtype)) };
   for (const file of await modelFiles(model.files)) {
     const bytes = file.path === 'config.json' ? withDtype(file.bytes, dtype) : file.bytes;
-    yield { path: `merged/${file.path}`, bytes };
+    yield { path: `${folder}/${file.path}`, bytes };
   }
 }
 

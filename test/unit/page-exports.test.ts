@@ -1,0 +1,178 @@
+/** The export menu and the start from an adapter, in a real browser. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { unzipSync } from 'fflate';
+import { type BrowserContext, chromium, type Page } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chromiumFlags } from '../../scripts/chromium.ts';
+import { freshDist } from '../../scripts/headless/build.ts';
+import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
+import { setup } from '../../scripts/setup.ts';
+import { readGguf } from '../../src/model/gguf.ts';
+import { readHeader } from '../../src/model/safetensors.ts';
+
+const DATA = fileURLToPath(new URL('../../public/datasets/word-helper/train.jsonl', import.meta.url));
+/** Where pictures go, for people who ask for them. */
+const SHOTS = process.env.SCREENSHOTS;
+
+let server: LocalServer;
+let context: BrowserContext;
+let scratch: string;
+let page: Page;
+const errors: string[] = [];
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'self-contrast-exports-'));
+  server = await startServer(await freshDist(() => {}));
+  context = await chromium.launchPersistentContext(join(scratch, 'profile'), {
+    executablePath: setup(),
+    headless: true,
+    args: chromiumFlags('none'),
+    viewport: { width: 1280, height: 720 },
+  });
+  page = context.pages()[0] ?? (await context.newPage());
+  page.on('pageerror', (error) => errors.push(error.message));
+  const rows = (await readFile(DATA, 'utf8')).split('\n').slice(0, 12);
+  await writeFile(join(scratch, 'mine.jsonl'), rows.join('\n'));
+}, 240_000);
+afterAll(async () => {
+  await context?.close();
+  await server?.close();
+  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+});
+
+const shot = async (name: string) => {
+  if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+};
+
+async function choose(button: string, file: string): Promise<void> {
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: button, exact: true }).click();
+  await (await chooser).setFiles(file);
+}
+
+async function downloaded(act: () => Promise<void>): Promise<{ name: string; bytes: Uint8Array }> {
+  const download = page.waitForEvent('download', { timeout: 120_000 });
+  await act();
+  const done = await download;
+  return { name: done.suggestedFilename(), bytes: new Uint8Array(await readFile(await done.path())) };
+}
+
+const menu = () => page.getByRole('button', { name: 'Other formats' }).first();
+
+async function exported(label: RegExp) {
+  await menu().click();
+  return downloaded(() => page.locator('.exports').getByRole('button', { name: label }).click());
+}
+
+let adapter = '';
+
+test('every entry of the menu gives its file, and a benchmark file is answered', async () => {
+  await page.goto(server.origin);
+  await choose('Use my prompts', join(scratch, 'mine.jsonl'));
+  await page.getByRole('button', { name: 'Run all' }).click();
+  await page.getByText('The run is finished.').waitFor({ timeout: 400_000 });
+  await page.getByRole('button', { name: /7\s*Result/ }).click();
+
+  await menu().click();
+  await page.getByRole('button', { name: /Self-Contrast/, pressed: true }).waitFor();
+  await shot('menu');
+  await page.keyboard.press('Escape');
+
+  const gguf = await exported(/Adapter for llama.cpp/);
+  expect(gguf.name).toMatch(/-lora\.gguf$/);
+  expect(readGguf(gguf.bytes).metadata.get('general.type')).toBe('adapter');
+
+  const merged = unzipSync((await exported(/Merged model a Hugging Face folder/)).bytes);
+  expect(Object.keys(merged)).toEqual(
+    expect.arrayContaining(['merged/config.json', 'merged/tokenizer.json']),
+  );
+  const { tensors } = readHeader(merged['merged/model.safetensors'] ?? new Uint8Array());
+  expect(tensors.get('model.norm.weight')?.dtype).toBe('F16');
+
+  const onnx = unzipSync((await exported(/Model for transformers.js/)).bytes);
+  expect(Object.keys(onnx)).toEqual(expect.arrayContaining(['onnx/onnx/model.onnx', 'onnx/config.json']));
+
+  const trl = unzipSync((await exported(/Pairs for TRL/)).bytes);
+  expect(Object.keys(trl)).toEqual(['trl/pairs.jsonl', 'trl/pairs-conversational.jsonl']);
+  expect((await exported(/Answers as a table/)).name).toBe('responses.parquet');
+  const bundle = unzipSync((await exported(/Continue on a cluster/)).bytes);
+  expect(Object.keys(bundle)).toEqual(expect.arrayContaining(['cluster/README.md', 'cluster/dpo.yaml']));
+
+  const prompts = join(scratch, 'alpaca.json');
+  await writeFile(prompts, JSON.stringify([{ instruction: 'What is the plural of box?' }]));
+  await menu().click();
+  const chooser = page.waitForEvent('filechooser');
+  const answers = await downloaded(async () => {
+    await page
+      .locator('.exports')
+      .getByRole('button', { name: /Answer a benchmark file/ })
+      .click();
+    await (await chooser).setFiles(prompts);
+  });
+  expect(JSON.parse(new TextDecoder().decode(answers.bytes))).toMatchObject([
+    { instruction: 'What is the plural of box?', generator: expect.stringMatching(/-self-contrast$/) },
+  ]);
+
+  const zip = await downloaded(() => page.getByRole('button', { name: 'Download adapter' }).first().click());
+  adapter = join(scratch, 'aligned.zip');
+  await writeFile(adapter, zip.bytes);
+  expect(errors).toEqual([]);
+}, 600_000);
+
+test('a file that is no benchmark is refused in words', async () => {
+  await menu().click();
+  const chooser = page.waitForEvent('filechooser');
+  await page
+    .locator('.exports')
+    .getByRole('button', { name: /Answer a benchmark file/ })
+    .click();
+  await (await chooser).setFiles(join(scratch, 'mine.jsonl'));
+  await page.getByText('The file is neither MT-Bench').first().waitFor();
+  await page.getByRole('button', { name: 'Close this message' }).click();
+}, 60_000);
+
+test('a run starts from the adapter: SFT is left out, and its settings are the adapter’s', async () => {
+  await page.getByRole('button', { name: /1\s*Model/ }).click();
+  await choose('Use an adapter', adapter);
+  await page.getByText(/Starts from aligned/).waitFor();
+  await page.getByText('It takes the place of SFT').waitFor();
+  await shot('adapter');
+  await page.setViewportSize({ width: 400, height: 800 });
+  await shot('adapter-400');
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect(sideways).toBeLessThanOrEqual(0);
+  await page.setViewportSize({ width: 1280, height: 720 });
+  await page
+    .getByRole('button', { name: /^(Run all|Resume|Apply|Redo)/ })
+    .first()
+    .click();
+  await page.getByText('The run is finished.').waitFor({ timeout: 400_000 });
+  await page.getByRole('button', { name: /3\s*SFT/ }).click();
+  await shot('sft');
+
+  // What SFT handed on is the adapter as it was, so its export is the same file.
+  await page.getByRole('button', { name: /7\s*Result/ }).click();
+  await menu().click();
+  await page.locator('.exports').getByRole('button', { name: 'SFT', exact: true }).click();
+  const bundle = unzipSync(
+    (
+      await downloaded(() =>
+        page
+          .locator('.exports')
+          .getByRole('button', { name: /Continue on a cluster/ })
+          .click(),
+      )
+    ).bytes,
+  );
+  const before = unzipSync(new Uint8Array(await readFile(adapter)));
+  expect(bundle['cluster/adapter-sft/adapter_model.safetensors']).toEqual(
+    before['adapter/adapter_model.safetensors'],
+  );
+  expect(bundle['cluster/adapter/adapter_model.safetensors']).not.toEqual(
+    before['adapter/adapter_model.safetensors'],
+  );
+  expect(errors).toEqual([]);
+}, 600_000);
