@@ -3,6 +3,7 @@ import type { RunConfig } from '../pipeline/config.ts';
 import type { CheckResult, Dataset, ExportFile, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
 import { openStorage } from '../storage/index.ts';
 import { callback, callWorker } from './client.ts';
+import { withRun } from './locks.ts';
 
 export interface HeadlessJob {
   /** `model` and `embedder` are 'default' or the URL of a folder. */
@@ -54,7 +55,7 @@ async function start(job: HeadlessJob): Promise<HeadlessResult> {
     const { id: datasetId } = await storage.data.save(await fetchDataset(job.dataset));
     const { id } = await storage.createRun({ name, config, datasetId });
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
-    await callWorker((api) => api.run(id, callback(onEvent)));
+    await withRun(id, () => callWorker((api) => api.run(id, callback(onEvent))));
     if (stopping) return { type: 'stopped' };
     const finished = await storage.run(id).manifest();
     if (finished.error !== undefined) return { type: 'failed', error: finished.error };
