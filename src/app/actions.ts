@@ -2,12 +2,22 @@
 
 export { forgetAdapter, pickAdapter } from './actions/adapter.ts';
 export { chatWith, checkRun, seeRow } from './actions/ask.ts';
+export { boot } from './actions/boot.ts';
 export { downloadAdapter, downloadFile } from './actions/download.ts';
 export { discardEdits, edit, markAnswer } from './actions/edits.ts';
 export { answerFile, cancelExport, downloadFormat } from './actions/exports.ts';
 export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { cancelImport, readDifferently, readMapped, setMapping } from './actions/import-data.ts';
-export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
+export { askToKeep, forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
+export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';
 export { pause, start, stop } from './actions/run.ts';
-export { boot, deleteRunById, newRun, openRun, openStage, renameRun } from './actions/runs.ts';
+export {
+  deleteRuns,
+  describeRun,
+  newRun,
+  openRun,
+  openRuns,
+  openStage,
+  showRun,
+} from './actions/runs.ts';

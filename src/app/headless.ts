@@ -9,6 +9,7 @@ import {
   type HeadlessExtras,
   writeExtras,
 } from './headless-exports.ts';
+import { withRun } from './locks.ts';
 
 export interface HeadlessJob {
   /** `model` and `embedder` are 'default' or the URL of a folder. */
@@ -95,7 +96,7 @@ async function work(
   id: string,
   { inbox, extras }: { readonly inbox: string | null; readonly extras: HeadlessExtras | null },
 ): Promise<HeadlessResult> {
-  await runStored(id, onEvent);
+  await withRun(id, () => runStored(id, onEvent));
   if (stopping) return { type: 'stopped' };
   const finished = await storage.run(id).manifest();
   if (finished.error !== undefined) return { type: 'failed', error: finished.error };

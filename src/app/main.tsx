@@ -1,6 +1,7 @@
 import { render } from 'preact';
 import { App } from './App.tsx';
 import { boot } from './actions.ts';
+import './styles/runs.css';
 
 const root = document.getElementById('app');
 if (root === null) throw new Error('internal: index.html has no #app');

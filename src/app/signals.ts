@@ -1,7 +1,7 @@
 /** The page's signals. Only actions.ts and the tests write the ones about a run; components read. */
 import { computed, signal } from '@preact/signals';
 import type { RunConfig } from '../pipeline/config.ts';
-import type { HeldOutAnswer, PairRecord, Stage } from '../pipeline/types.ts';
+import type { HeldOutAnswer, PairRecord, RunManifest, Stage } from '../pipeline/types.ts';
 import type { OpenData, OpenPrepared } from './dataset.ts';
 import { EMPTY_VIEW, isStarted, overallShare, type RunView } from './state.ts';
 
@@ -19,14 +19,6 @@ export interface Problem {
  */
 export type Activity = 'idle' | 'importing' | 'starting' | 'running' | 'pausing' | 'stopping';
 
-/** One line of the run menu. */
-export interface RunEntry {
-  readonly id: string;
-  readonly name: string;
-  readonly created: number;
-  readonly finished: boolean;
-}
-
 /** What is read from storage beside the view: the texts. Long lists are read as they are looked at. */
 export interface Records {
   readonly dataset: OpenData | null;
@@ -35,12 +27,28 @@ export interface Records {
   readonly answers: readonly HeldOutAnswer[];
 }
 
+export interface RunSize {
+  readonly bytes: number;
+  /** The run's time of change when it was measured. */
+  readonly changed: number;
+  readonly dataset: string;
+}
+
+export interface ProjectJob {
+  readonly title: string;
+  /** Bytes; a total of 0 is not known yet. */
+  readonly done: number;
+  readonly total: number;
+  readonly cancel: () => void;
+}
+
 export type Theme = 'system' | 'light' | 'dark';
 
 export const NO_RECORDS: Records = { dataset: null, prepared: null, pairs: [], answers: [] };
 
 export const ready = signal(false);
-export const runs = signal<readonly RunEntry[]>([]);
+/** All stored runs, the newest first. */
+export const runs = signal<readonly RunManifest[]>([]);
 export const view = signal<RunView>(EMPTY_VIEW);
 export const records = signal<Records>(NO_RECORDS);
 export const activity = signal<Activity>('idle');
@@ -58,7 +66,28 @@ export const notify = signal(false);
 /** Answers of the run are still being read from storage. */
 export const reading = signal(false);
 
-export const busy = computed(() => activity.value !== 'idle');
+/** Runs that other tabs are working on. */
+export const elsewhereRuns = signal<ReadonlySet<string>>(new Set());
+/** The run whose other tab has ended while this page followed it. */
+export const endedElsewhere = signal<string | null>(null);
+/** The list of runs is looked at, in place of a stage. */
+export const runsOpen = signal(false);
+/** Bytes of runs as they were measured, and the names of their data sets. */
+export const runSizes = signal<ReadonlyMap<string, RunSize>>(new Map());
+/** The export or import that is under way. */
+export const projectJob = signal<ProjectJob | null>(null);
+/** Whether the browser has promised to keep what is stored; null while that is not known. */
+export const persisted = signal<boolean | null>(null);
+
+/** This page is at work. */
+export const working = computed(() => activity.value !== 'idle');
+/** The shown run is at work in another tab, and followed here. */
+export const elsewhere = computed(() => {
+  const id = view.value.manifest?.id;
+  return !working.value && id !== undefined && elsewhereRuns.value.has(id);
+});
+/** The shown run is at work, wherever: nothing of it may be changed. */
+export const busy = computed(() => working.value || elsewhere.value);
 export const started = computed(() => isStarted(view.value));
 export const title = computed(() => {
   const { manifest } = view.value;

@@ -3,6 +3,7 @@
 import type { ChatMessage } from '../../engine/types.ts';
 import type { Arm, CheckResult, DataRow, SeenRow } from '../../pipeline/types.ts';
 import { callback, callWorker, WorkerCrash } from '../client.ts';
+import { withRun } from '../locks.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { busy, problem, view } from '../signals.ts';
 import { storedRun } from './edits.ts';
@@ -21,7 +22,8 @@ async function asking<T>(what: string, ask: () => Promise<T>): Promise<T | null>
 /** Reads model and data without running anything; the run is stored, since the worker reads it from there. */
 export function checkRun(): Promise<CheckResult | null> {
   return asking('The model could not be read', async () => {
-    const id = await storedRun();
+    const known = view.value.manifest?.id;
+    const id = await (known === undefined ? storedRun() : withRun(known, storedRun));
     const result = await callWorker((api) => api.check(id));
     view.value = { ...view.value, model: result.model };
     return result;

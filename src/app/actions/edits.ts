@@ -4,6 +4,7 @@ import type { RunConfig } from '../../pipeline/config.ts';
 import { inMemory, stored } from '../dataset.ts';
 import { exampleDataset } from '../example.ts';
 import { host } from '../host.ts';
+import { withRun } from '../locks.ts';
 import { answerFate } from '../pool.ts';
 import { problemOf } from '../problems.ts';
 import { config, savedConfig, staleFrom } from '../settings.ts';
@@ -71,7 +72,7 @@ export async function markAnswer(index: number, response: number): Promise<void>
   const next = answerFate(record, response, config.value.filter);
   try {
     const store = await host.runStore(id);
-    await store.saveResponses([next]);
+    await withRun(id, () => store.saveResponses([next]));
     const list = [...view.value.responses];
     list[index] = next;
     view.value = { ...view.value, responses: list };

@@ -2,7 +2,17 @@
 import { effect } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
 import { config } from '../settings.ts';
-import { busy, keepAwake, notify, said, storageUse, type Theme, theme, title } from '../signals.ts';
+import {
+  keepAwake,
+  notify,
+  persisted,
+  said,
+  storageUse,
+  type Theme,
+  theme,
+  title,
+  working,
+} from '../signals.ts';
 import { edit } from './edits.ts';
 import { recall, remember } from './memory.ts';
 
@@ -39,6 +49,15 @@ export function announce(text: string): void {
 export async function measureStorage(): Promise<void> {
   const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
   if (usage !== undefined && quota !== undefined) storageUse.value = { used: usage, quota };
+  persisted.value = (await navigator.storage?.persisted?.()) ?? null;
+}
+
+/** Asks the browser not to remove what is stored when the disk fills up; it may ask the user, or decide by itself. */
+export async function askToKeep(): Promise<void> {
+  const kept = (await navigator.storage?.persist?.()) ?? false;
+  persisted.value = kept;
+  remember('asked', kept ? 'kept' : 'refused');
+  said.value = kept ? 'The browser keeps what is stored here.' : 'The browser has not promised to keep it.';
 }
 
 /** Reads the preferences and keeps theme, tab title and wake lock in step with the signals. */
@@ -57,7 +76,7 @@ export function watchPreferences(): void {
   });
   let lock: WakeLockSentinel | null = null;
   const hold = async () => {
-    const wanted = keepAwake.value && busy.value && !document.hidden;
+    const wanted = keepAwake.value && working.value && !document.hidden;
     if (!wanted) {
       await lock?.release();
       lock = null;
@@ -68,7 +87,7 @@ export function watchPreferences(): void {
   };
   effect(() => {
     void keepAwake.value;
-    void busy.value;
+    void working.value;
     void hold();
   });
   document.addEventListener('visibilitychange', () => void hold());

@@ -3,9 +3,19 @@ import { batch } from '@preact/signals';
 import type { RunEvent, Stage } from '../../pipeline/types.ts';
 import { callWorker, closeWorker, runStored, WorkerCrash, workerRuns } from '../client.ts';
 import { host } from '../host.ts';
+import { RunLocked, withRun } from '../locks.ts';
 import { crashProblem, problemOf, problemOfRun } from '../problems.ts';
-import { type Activity, activity, problem, selected, view } from '../signals.ts';
+import {
+  type Activity,
+  activity,
+  endedElsewhere,
+  type Problem,
+  problem,
+  selected,
+  view,
+} from '../signals.ts';
 import { isFinished, reduceEvents, settled } from '../state.ts';
+import { tell } from '../tabs.ts';
 import { storedRun } from './edits.ts';
 import { announce, measureStorage } from './preferences.ts';
 import { listRuns, openStage, readRecords, refreshAfter } from './runs.ts';
@@ -22,6 +32,8 @@ function fold(): void {
   const events = waiting.splice(0);
   if (events.length === 0) return;
   view.value = reduceEvents(view.value, events);
+  const run = view.value.manifest?.id;
+  if (run !== undefined) tell({ type: 'events', run, events });
   for (const event of events) {
     if (event.type !== 'stage') continue;
     // A reader who looks at the stage at work is taken along to the next one.
@@ -51,34 +63,33 @@ export async function start(until?: Stage): Promise<void> {
     problem.value = null;
     followed = selected.value;
   });
-  // The browser may evict what is stored under pressure unless asked not to.
-  void navigator.storage?.persist?.();
-  let id: string;
   try {
-    id = await storedRun();
+    // A run that is stored already is written to only under its lock.
+    const id = view.value.manifest?.id ?? (await storedRun());
+    await withRun(id, async () => {
+      await storedRun();
+      endedElsewhere.value = null;
+      await work(id, until);
+    });
   } catch (error) {
     batch(() => {
       activity.value = 'idle';
-      problem.value = problemOf('The run could not be stored', error, 'Nothing was started.');
+      problem.value =
+        error instanceof RunLocked
+          ? LOCKED
+          : problemOf('The run could not be stored', error, 'Nothing was started.');
     });
-    return;
-  }
-  const held = await navigator.locks.request(`run ${id}`, { ifAvailable: true }, async (lock) => {
-    if (lock !== null) await work(id, until);
-    return lock !== null;
-  });
-  if (!held) {
-    batch(() => {
-      activity.value = 'idle';
-      problem.value = {
-        title: 'This run is at work in another tab',
-        safe: 'Nothing was changed.',
-        advice: 'Watch it there, or close that tab and press Resume here.',
-        details: '',
-      };
-    });
+  } finally {
+    tell({ type: 'runs' });
   }
 }
+
+const LOCKED: Problem = {
+  title: 'This run is at work in another tab',
+  safe: 'Nothing was changed.',
+  advice: 'Watch it there, or close that tab and press Resume here.',
+  details: '',
+};
 
 async function work(id: string, until: Stage | undefined): Promise<void> {
   activity.value = 'running';

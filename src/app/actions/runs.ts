@@ -5,74 +5,66 @@ import { closeWorker } from '../client.ts';
 import { inMemory, openData, openPrepared } from '../dataset.ts';
 import { exampleDataset } from '../example.ts';
 import { host } from '../host.ts';
+import { withRun, withRuns } from '../locks.ts';
 import { problemOf, problemOfRun } from '../problems.ts';
 import {
-  busy,
   edits,
+  elsewhere,
+  endedElsewhere,
   NO_RECORDS,
   problem,
   reading,
-  ready,
   records,
   runs,
+  runsOpen,
   said,
   selected,
   view,
+  working,
 } from '../signals.ts';
-import { currentStage, EMPTY_VIEW, viewOf } from '../state.ts';
-import { recall, remember } from './memory.ts';
-import { measureStorage, watchPreferences } from './preferences.ts';
-
-/** First thing on the page: the run looked at last, or the opening with the example. */
-export async function boot(): Promise<void> {
-  watchPreferences();
-  window.addEventListener('hashchange', followHash);
-  try {
-    await listRuns();
-    const last = recall('run');
-    const known = runs.value.find((run) => run.id === last) ?? (last === '' ? undefined : runs.value[0]);
-    if (known !== undefined) await openRun(known.id);
-    else {
-      newRun();
-      followHash();
-    }
-  } catch (error) {
-    // First: a new run begins without a problem.
-    newRun();
-    problem.value = {
-      ...problemOf('This browser does not let the page store anything', error),
-      advice: 'Leave private browsing or allow storage for this page, then reload.',
-    };
-  } finally {
-    ready.value = true;
-  }
-  await measureStorage();
-}
+import { currentStage, EMPTY_VIEW, viewOf, withManifest } from '../state.ts';
+import { tell } from '../tabs.ts';
+import { remember } from './memory.ts';
+import { measureStorage } from './preferences.ts';
 
 export async function listRuns(): Promise<void> {
-  runs.value = (await host.listRuns()).map(({ id, name, created, stages }) => ({
-    id,
-    name,
-    created,
-    finished: STAGES.every((stage) => stages[stage] === 'done'),
-  }));
+  runs.value = await host.listRuns();
 }
 
-function followHash(): void {
+/** The address of the list of runs. */
+const RUNS_HASH = 'runs';
+
+export function followHash(): void {
   const name = window.location.hash.slice(1);
-  selected.value = STAGES.find((stage) => stage === name) ?? null;
+  batch(() => {
+    runsOpen.value = name === RUNS_HASH;
+    if (name !== RUNS_HASH) selected.value = STAGES.find((stage) => stage === name) ?? null;
+  });
 }
 
 /** Shows a stage; the address keeps it, so that Back works. */
 export function openStage(stage: Stage | null): void {
-  selected.value = stage;
-  const hash = stage === null ? ' ' : `#${stage}`;
-  if (window.location.hash !== hash.trim()) window.history.pushState(null, '', stage === null ? './' : hash);
+  batch(() => {
+    runsOpen.value = false;
+    selected.value = stage;
+  });
+  go(stage ?? '');
+}
+
+/** Shows the list of runs in place of a stage. */
+export function openRuns(): void {
+  runsOpen.value = true;
+  go(RUNS_HASH);
+}
+
+function go(name: string): void {
+  const hash = name === '' ? '' : `#${name}`;
+  if (window.location.hash !== hash) window.history.pushState(null, '', hash === '' ? './' : hash);
   document.querySelector('.main')?.scrollTo({ top: 0 });
 }
 
 export async function openRun(id: string): Promise<void> {
-  if (busy.value) return;
+  if (working.value) return;
   try {
     const store = await host.runStore(id);
     const manifest = await store.manifest();
@@ -85,6 +77,7 @@ export async function openRun(id: string): Promise<void> {
       view.value = viewOf({ manifest, counts: null, responses: [], sft: [], dpo: [] });
       records.value = { ...NO_RECORDS, dataset };
       reading.value = true;
+      endedElsewhere.value = null;
     });
     remember('run', id);
     followHash();
@@ -92,11 +85,22 @@ export async function openRun(id: string): Promise<void> {
       selected.value = currentStage(view.value) ?? 'evaluate';
     }
     await readRecords(id);
+    if (elsewhere.value) await showRunning(id);
   } catch (error) {
     problem.value = problemOf('The run could not be read', error, 'Nothing was changed.');
   } finally {
     reading.value = false;
   }
+}
+
+/** Leaves the list of runs for one of them. */
+export async function showRun(id: string): Promise<void> {
+  runsOpen.value = false;
+  go('');
+  if (view.value.manifest?.id !== id) {
+    selected.value = null;
+    await openRun(id);
+  } else if (selected.value === null) openStage(currentStage(view.value) ?? 'evaluate');
 }
 
 /** Reads everything stored of a run into the view. */
@@ -119,9 +123,18 @@ export async function readRecords(id: string): Promise<void> {
       ...fresh,
       previews,
       // Words and rates of this sitting are kept; what is stored has only the state.
-      stages: busy.value ? stages : fresh.stages,
+      stages: working.value || elsewhere.value ? stages : fresh.stages,
     };
     records.value = { ...records.value, prepared, pairs, answers };
+  });
+}
+
+/** What is stored as running is running, though not here. */
+export async function showRunning(id: string): Promise<void> {
+  const manifest = await (await host.runStore(id)).manifest();
+  batch(() => {
+    if (view.value.manifest?.id === id) view.value = withManifest(view.value, manifest);
+    endedElsewhere.value = null;
   });
 }
 
@@ -148,7 +161,7 @@ export async function refreshAfter(stage: Stage): Promise<void> {
 
 /** An empty page with the example data; a run is stored only when it starts. */
 export function newRun(): void {
-  if (busy.value) return;
+  if (working.value) return;
   closeWorker();
   batch(() => {
     edits.value = null;
@@ -170,31 +183,46 @@ export function newRun(): void {
   );
 }
 
-export async function renameRun(id: string, name: string): Promise<void> {
-  const trimmed = name.trim();
-  if (trimmed === '') return;
+/** Names a run, or notes something about it. */
+export async function describeRun(id: string, words: { name: string; notes: string }): Promise<void> {
+  const name = words.name.trim();
+  const notes = words.notes.trim();
+  if (name === '') return;
   try {
-    const store = await host.runStore(id);
-    const manifest = { ...(await store.manifest()), name: trimmed };
-    await store.saveManifest(manifest);
-    if (view.value.manifest?.id === id) view.value = { ...view.value, manifest };
+    await withRun(id, async () => {
+      const store = await host.runStore(id);
+      const { notes: _old, ...rest } = await store.manifest();
+      const manifest = { ...rest, name, ...(notes !== '' && { notes }) };
+      await store.saveManifest(manifest);
+      if (view.value.manifest?.id === id) view.value = { ...view.value, manifest };
+    });
     await listRuns();
+    tell({ type: 'runs' });
   } catch (error) {
-    problem.value = problemOf('The run could not be renamed', error);
+    problem.value = problemOf('The run could not be renamed', error, 'Nothing was changed.');
   }
 }
 
-export async function deleteRunById(id: string): Promise<void> {
-  if (busy.value) return;
+/** Deletes runs with all they own; data sets that no other run uses go with them. */
+export async function deleteRuns(ids: readonly string[]): Promise<void> {
+  const shown = view.value.manifest?.id;
+  if (working.value && shown !== undefined && ids.includes(shown)) return;
   try {
-    await host.deleteRun(id);
-    await listRuns();
-    said.value = 'The run is deleted.';
-    const next = runs.value[0];
+    await withRuns(ids, async () => {
+      for (const id of ids) await host.deleteRun(id);
+    });
+    said.value = ids.length === 1 ? 'The run is deleted.' : `${ids.length} runs are deleted.`;
+  } catch (error) {
+    problem.value = problemOf('The runs could not be deleted', error, 'What is still listed is whole.');
+  }
+  await listRuns();
+  tell({ type: 'runs' });
+  if (shown !== undefined && !runs.value.some((run) => run.id === shown)) {
+    const [next] = runs.value;
+    const list = runsOpen.value;
     if (next === undefined) newRun();
     else await openRun(next.id);
-    await measureStorage();
-  } catch (error) {
-    problem.value = problemOf('The run could not be deleted', error, 'Nothing was removed.');
+    if (list) openRuns();
   }
+  await measureStorage();
 }

@@ -1,16 +1,35 @@
 import { pause, start, stop } from '../actions.ts';
+import { percent } from '../format.ts';
 import { staleFrom } from '../settings.ts';
-import { activity, selected, started, view } from '../signals.ts';
+import { activity, elsewhere, endedElsewhere, selected, started, view } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
-import { isFinished } from '../state.ts';
+import { isFinished, overallShare } from '../state.ts';
 import { Icon } from './Icon.tsx';
+
+const ENDED = 'The other tab has ended; Resume goes on here.';
+
+/** The run is at work in another tab; what it does is followed here. */
+function Elsewhere() {
+  return (
+    <section class="stack elsewhere" aria-live="polite" style={{ gap: '2px' }}>
+      <p>
+        <b>Running in another tab</b>, {percent(overallShare(view.value), 0)} done.
+      </p>
+      <p class="small muted">
+        Pause or stop it there. When that tab has ended or is closed, it can be gone on with here.
+      </p>
+    </section>
+  );
+}
 
 /** Run all or Resume, Pause, Stop. Pausing and stopping both store everything that is finished. */
 export function Controls() {
   const doing = activity.value;
   const idle = doing === 'idle';
+  if (elsewhere.value) return <Elsewhere />;
   const redo = staleFrom.value;
   const finished = isFinished(view.value) && redo === null;
+  const ended = endedElsewhere.value !== null && endedElsewhere.value === view.value.manifest?.id;
   const label = redo !== null ? `Redo from ${STAGE_NAME[redo]}` : started.value ? 'Resume' : 'Run all';
   return (
     <div class="stack" style={{ gap: '6px' }}>
@@ -56,7 +75,7 @@ export function Controls() {
         {doing === 'importing' && 'Reading data'}
         {doing === 'starting' && 'Starting'}
         {(doing === 'pausing' || doing === 'stopping') && 'Stopping at a safe point'}
-        {idle && started.value && !finished && 'Everything finished so far is stored.'}
+        {idle && started.value && !finished && (ended ? ENDED : 'Everything finished so far is stored.')}
       </p>
     </div>
   );

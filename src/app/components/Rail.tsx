@@ -1,7 +1,8 @@
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { openStage, setKeepAwake, setNotify } from '../actions.ts';
+import { KeepLine } from '../runs/KeepLine.tsx';
 import { config, staleFrom } from '../settings.ts';
-import { keepAwake, notify, records, selected, view } from '../signals.ts';
+import { keepAwake, notify, records, runsOpen, selected, view } from '../signals.ts';
 import { railFigure, railPlan, STAGE_NAME, timeLeft } from '../stagetext.ts';
 import { Controls } from './Controls.tsx';
 import { StateMark } from './Icon.tsx';
@@ -18,6 +19,7 @@ export function Rail() {
         ))}
       </ol>
       <Controls />
+      <KeepLine />
       <div class="options">
         <label class="check" data-tip="The screen does not go to sleep while a run is at work.">
           <input
@@ -53,7 +55,7 @@ function StageLink({ stage, number }: { stage: Stage; number: number }) {
     <button
       type="button"
       class="stage-link"
-      aria-current={selected.value === stage ? 'page' : undefined}
+      aria-current={selected.value === stage && !runsOpen.value ? 'page' : undefined}
       onClick={() => openStage(stage)}
     >
       <StateMark state={state} stale={stale} />

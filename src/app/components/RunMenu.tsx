@@ -1,19 +1,22 @@
-import { useRef, useState } from 'preact/hooks';
-import { deleteRunById, newRun, openRun, renameRun } from '../actions.ts';
+import { useState } from 'preact/hooks';
+import { newRun, openRuns, openStage, showRun } from '../actions.ts';
 import { moment } from '../format.ts';
-import { busy, runs, view } from '../signals.ts';
+import { DescribeDialog } from '../runs/RunDialogs.tsx';
+import { STATUS_WORDS, statusOf } from '../runstatus.ts';
+import { busy, elsewhereRuns, runs, view, working } from '../signals.ts';
 import { Icon } from './Icon.tsx';
 import { Menu } from './Menu.tsx';
 
-/** The run shown, and a menu to open, name, delete or start others. */
+/** More are in the list of runs. */
+const SHOWN = 8;
+
+/** The run shown, and a menu to open others, to start one, and to see them all. */
 export function RunMenu() {
   const current = view.value.manifest;
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [ask, setAsk] = useState<'rename' | 'delete'>('rename');
-  const open = (what: 'rename' | 'delete', close: () => void) => {
+  const [naming, setNaming] = useState(false);
+  const pick = (close: () => void, act: () => void) => () => {
     close();
-    setAsk(what);
-    dialog.current?.showModal();
+    act();
   };
   return (
     <>
@@ -32,36 +35,40 @@ export function RunMenu() {
         {(close) => (
           <>
             {runs.value.length > 0 && <p class="label">Stored on this device</p>}
-            {runs.value.map((run) => (
-              <button
-                key={run.id}
-                type="button"
-                class="item"
-                disabled={busy.value && run.id !== current?.id}
-                aria-current={run.id === current?.id ? 'true' : undefined}
-                onClick={() => {
-                  close();
-                  void openRun(run.id);
-                }}
-              >
-                <span style={{ width: '16px' }}>{run.id === current?.id && <Icon name="check" />}</span>
-                <span class="stack">
-                  <span>{run.name}</span>
-                  <span class="small muted">
-                    {moment(run.created)} · {run.finished ? 'finished' : 'not finished'}
+            {runs.value.slice(0, SHOWN).map((run) => {
+              const shown = run.id === current?.id;
+              const atWork = (working.value && shown) || elsewhereRuns.value.has(run.id);
+              return (
+                <button
+                  key={run.id}
+                  type="button"
+                  class="item"
+                  disabled={working.value && !shown}
+                  aria-current={shown ? 'true' : undefined}
+                  onClick={pick(close, () => void showRun(run.id))}
+                >
+                  <span style={{ width: '16px' }}>{shown && <Icon name="check" />}</span>
+                  <span class="stack">
+                    <span>{run.name}</span>
+                    <span class="small muted">
+                      {moment(run.created)} · {STATUS_WORDS[statusOf(run, atWork)]}
+                    </span>
                   </span>
-                </span>
-              </button>
-            ))}
+                </button>
+              );
+            })}
             {runs.value.length > 0 && <hr />}
+            <button type="button" class="item" onClick={pick(close, openRuns)}>
+              <Icon name="screen" /> All runs: compare, duplicate, export
+            </button>
             <button
               type="button"
               class="item"
-              disabled={busy.value}
-              onClick={() => {
-                close();
+              disabled={working.value}
+              onClick={pick(close, () => {
                 newRun();
-              }}
+                openStage(null);
+              })}
             >
               <Icon name="plus" /> New run
             </button>
@@ -69,55 +76,14 @@ export function RunMenu() {
               type="button"
               class="item"
               disabled={current === null || busy.value}
-              onClick={() => open('rename', close)}
+              onClick={pick(close, () => setNaming(true))}
             >
-              <Icon name="pen" /> Rename
-            </button>
-            <button
-              type="button"
-              class="item"
-              disabled={current === null || busy.value}
-              onClick={() => open('delete', close)}
-            >
-              <Icon name="trash" /> Delete
+              <Icon name="pen" /> Name and notes
             </button>
           </>
         )}
       </Menu>
-      <dialog ref={dialog} aria-label={ask === 'rename' ? 'Rename the run' : 'Delete the run'}>
-        {current !== null && (
-          <form
-            key={`${ask} ${current.id}`}
-            method="dialog"
-            class="stack"
-            onSubmit={(event) => {
-              const data = new FormData(event.currentTarget);
-              if (ask === 'delete') void deleteRunById(current.id);
-              else void renameRun(current.id, String(data.get('name') ?? ''));
-            }}
-          >
-            {ask === 'rename' ? (
-              <label class="field">
-                <span class="label">Name of the run</span>
-                <input class="input" name="name" defaultValue={current.name} maxLength={80} required />
-              </label>
-            ) : (
-              <p>
-                Delete “{current.name}” with its answers, adapter and figures from this device? Data sets and
-                models stay. This cannot be undone.
-              </p>
-            )}
-            <div class="row">
-              <button class="button primary" type="submit">
-                {ask === 'rename' ? 'Rename' : 'Delete'}
-              </button>
-              <button class="button" type="button" onClick={() => dialog.current?.close()}>
-                Cancel
-              </button>
-            </div>
-          </form>
-        )}
-      </dialog>
+      {naming && current !== null && <DescribeDialog run={current} onClose={() => setNaming(false)} />}
     </>
   );
 }

@@ -4,8 +4,9 @@ import { type ConfigKey, SETTINGS } from '../../pipeline/settings.ts';
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { discardEdits, edit } from '../actions.ts';
 import { changedKeys, keysOf, OPTION_NAME, textOf } from '../fields.ts';
+import { DuplicateDialog } from '../runs/Duplicate.tsx';
 import { config, marksUnused, savedConfig, staleFrom } from '../settings.ts';
-import { busy, edits } from '../signals.ts';
+import { busy, edits, elsewhere, view, working } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 
 /** A stage's settings: a few in sight, the rest under More. */
@@ -17,7 +18,10 @@ export function Settings({ stage }: { stage: Stage }) {
     <section class="card" aria-label={`Settings of ${STAGE_NAME[stage]}`}>
       <header>
         <h3>Settings</h3>
-        {busy.value && <span class="small muted">Pause the run to change them.</span>}
+        {working.value && <span class="small muted">Pause the run to change them.</span>}
+        {elsewhere.value && (
+          <span class="small muted">Running in another tab: nothing can be changed here.</span>
+        )}
       </header>
       <div class="fields">
         {few.map((key) => (
@@ -42,6 +46,8 @@ export function Settings({ stage }: { stage: Stage }) {
 export function RedoNotice() {
   const from = staleFrom.value;
   const edited = edits.value;
+  const run = view.value.manifest;
+  const [copying, setCopying] = useState(false);
   if (from === null) return null;
   const names = STAGES.slice(STAGES.indexOf(from)).map((stage) => STAGE_NAME[stage]);
   const changed = changedKeys(savedConfig.value, edited ?? savedConfig.value).map(
@@ -60,6 +66,19 @@ export function RedoNotice() {
         <button type="button" class="button" onClick={discardEdits}>
           Undo the changes
         </button>
+      )}
+      {edited !== null && run !== null && (
+        <button
+          type="button"
+          class="button"
+          data-tip="Leaves this run as it is, and makes a copy with the changed settings."
+          onClick={() => setCopying(true)}
+        >
+          Keep this run, change a copy
+        </button>
+      )}
+      {copying && edited !== null && run !== null && (
+        <DuplicateDialog run={run} config={edited} onClose={() => setCopying(false)} />
       )}
     </section>
   );

@@ -1,0 +1,34 @@
+/** First thing on the page. */
+import { problemOf } from '../problems.ts';
+import { problem, ready, runs } from '../signals.ts';
+import { followTabs } from './follow.ts';
+import { recall } from './memory.ts';
+import { measureStorage, watchPreferences } from './preferences.ts';
+import { followHash, listRuns, newRun, openRun } from './runs.ts';
+
+/** The run looked at last, or the opening with the example. */
+export async function boot(): Promise<void> {
+  watchPreferences();
+  window.addEventListener('hashchange', followHash);
+  try {
+    await listRuns();
+    const last = recall('run');
+    const known = runs.value.find((run) => run.id === last) ?? (last === '' ? undefined : runs.value[0]);
+    if (known !== undefined) await openRun(known.id);
+    else {
+      newRun();
+      followHash();
+    }
+    await followTabs();
+  } catch (error) {
+    // First: a new run begins without a problem.
+    newRun();
+    problem.value = {
+      ...problemOf('This browser does not let the page store anything', error),
+      advice: 'Leave private browsing or allow storage for this page, then reload.',
+    };
+  } finally {
+    ready.value = true;
+  }
+  await measureStorage();
+}
