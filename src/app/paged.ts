@@ -6,6 +6,8 @@ export interface Paged<T> {
   readonly length: number;
   /** Undefined while the item's page is read; a component that asked is drawn again when it is there. */
   at(index: number): T | undefined;
+  /** Items `from` to `to` (exclusive), e.g. to write them out; fewer where the list ends before. */
+  read(from: number, to: number): Promise<readonly T[]>;
 }
 
 const PAGE = 100;
@@ -47,6 +49,7 @@ export function paged<T>(
 
   return {
     length,
+    read,
     at: (index) => {
       if (!(index >= 0 && index < length)) return undefined;
       void version.value;
@@ -66,5 +69,9 @@ export function paged<T>(
 
 /** A list that is in memory. */
 export function listed<T>(items: readonly T[]): Paged<T> {
-  return { length: items.length, at: (index) => items[index] };
+  return {
+    length: items.length,
+    at: (index) => items[index],
+    read: async (from, to) => items.slice(from, to),
+  };
 }

@@ -13,8 +13,11 @@ export interface Problem {
   readonly details: string;
 }
 
-/** What this page is doing with the run. Pausing keeps the model loaded, stopping gives its memory back. */
-export type Activity = 'idle' | 'starting' | 'running' | 'pausing' | 'stopping';
+/**
+ * What this page is doing: with the run, or with files that are read. Pausing keeps the model loaded, stopping
+ * gives its memory back.
+ */
+export type Activity = 'idle' | 'importing' | 'starting' | 'running' | 'pausing' | 'stopping';
 
 /** One line of the run menu. */
 export interface RunEntry {
@@ -59,6 +62,7 @@ export const busy = computed(() => activity.value !== 'idle');
 export const started = computed(() => isStarted(view.value));
 export const title = computed(() => {
   const { manifest } = view.value;
+  if (activity.value === 'importing') return 'Reading data · self-contrast';
   if (manifest === null) return 'self-contrast';
   if (!busy.value) return `${manifest.name} · self-contrast`;
   return `${Math.floor(overallShare(view.value) * 100)} % · ${manifest.name} · self-contrast`;

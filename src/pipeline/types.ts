@@ -328,6 +328,8 @@ export interface ModelWorkerApi {
   stop(): Promise<void>;
   /** Reads model and data, reports what a run would do, and stops (--check). */
   check(runId: string): Promise<CheckResult>;
+  /** One row as the run's model sees it. */
+  see(runId: string, row: DataRow): Promise<SeenRow>;
   /** One answer of one arm of a finished (or partly finished) run; tokens are streamed. */
   chat(
     runId: string,
@@ -390,6 +392,17 @@ export interface AnswerFile {
 export interface ExportFile {
   readonly path: string;
   readonly bytes: Uint8Array;
+}
+
+/** A row in tokens, each as a text of its own. */
+export interface SeenRow {
+  /** Of a long prompt the beginning and the end. */
+  readonly prompt: readonly string[];
+  /** Trained on: what the loss counts. Empty without a target. */
+  readonly target: readonly string[];
+  readonly promptTokens: number;
+  readonly targetTokens: number;
+  readonly model: ModelInfo;
 }
 
 export interface CheckResult {

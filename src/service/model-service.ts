@@ -5,7 +5,14 @@ import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
-import type { Arm, CheckResult, ModelWorkerApi, RunManifest } from '../pipeline/types.ts';
+import type {
+  Arm,
+  CheckResult,
+  DataRow,
+  ModelWorkerApi,
+  RunManifest,
+  SeenRow,
+} from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
@@ -105,6 +112,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       const manifest = await runs.manifest();
       return checkRun(await modelOf(manifest), manifest, await runs.dataset());
     },
+    see: async (runId, row) => seeRow(await modelOf(await (await store(runId)).manifest()), row),
     chat: async (runId, arm, messages, { temperature, seed }, onText) => {
       const runs = await store(runId);
       const manifest = await runs.manifest();
@@ -143,6 +151,26 @@ async function adapterOf(
   const checkpoint = await runs.checkpoint(arm === 'sft' ? 'sft' : 'dpo');
   if (!checkpoint) throw new Error(`the run has no ${arm === 'sft' ? 'SFT' : 'Self-Contrast'} adapter yet`);
   return checkpoint.state.parameters;
+}
+
+/** Tokens shown of a prompt, and of a target: more would only slow the page down. */
+const SHOWN_TOKENS = 2000;
+
+function seeRow({ tokenizer, info }: LanguageModel, row: DataRow): SeenRow {
+  const promptIds = tokenizer.renderPrompt(promptMessages(row)).ids;
+  const targetIds = row.target === undefined ? [] : tokenizer.encodeTarget(row.target);
+  const half = SHOWN_TOKENS / 2;
+  const prompt =
+    promptIds.length <= SHOWN_TOKENS
+      ? tokenizer.pieces(promptIds)
+      : [...tokenizer.pieces(promptIds.slice(0, half)), ' … ', ...tokenizer.pieces(promptIds.slice(-half))];
+  return {
+    prompt,
+    target: tokenizer.pieces(targetIds.slice(0, SHOWN_TOKENS)),
+    promptTokens: promptIds.length,
+    targetTokens: targetIds.length,
+    model: info,
+  };
 }
 
 function checkRun(

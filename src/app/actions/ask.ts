@@ -1,7 +1,7 @@
 /** Questions to the worker outside a run: how the model sees a prompt, and chat. */
 
 import type { ChatMessage } from '../../engine/types.ts';
-import type { Arm, CheckResult } from '../../pipeline/types.ts';
+import type { Arm, CheckResult, DataRow, SeenRow } from '../../pipeline/types.ts';
 import { callback, callWorker, WorkerCrash } from '../client.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { busy, problem, view } from '../signals.ts';
@@ -25,6 +25,16 @@ export function checkRun(): Promise<CheckResult | null> {
     const result = await callWorker((api) => api.check(id));
     view.value = { ...view.value, model: result.model };
     return result;
+  });
+}
+
+/** One row in the tokens of the run's model; the run is stored, since the worker reads its settings from there. */
+export function seeRow(row: DataRow): Promise<SeenRow | null> {
+  return asking('The model could not be read', async () => {
+    const id = await storedRun();
+    const seen = await callWorker((api) => api.see(id, row));
+    view.value = { ...view.value, model: seen.model };
+    return seen;
   });
 }
 

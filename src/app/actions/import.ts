@@ -1,31 +1,31 @@
 /** The user's own prompts and models: picked or dropped. */
-import { batch } from '@preact/signals';
-import { inMemory } from '../dataset.ts';
-import { count } from '../format.ts';
 import { host } from '../host.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
-import { busy, edits, problem, records, said, selected, view } from '../signals.ts';
+import { busy, problem, said, selected, view } from '../signals.ts';
 import { edit } from './edits.ts';
+import { useData } from './import-data.ts';
 import { measureStorage } from './preferences.ts';
-import { newRun } from './runs.ts';
 
 /** Asks for files through a file input, which works in every browser. */
-function ask(options: { accept?: string; folder?: boolean }): Promise<File[]> {
+function ask(options: { accept?: string; folder?: boolean; multiple?: boolean }): Promise<File[]> {
   return new Promise((resolve) => {
     const input = document.createElement('input');
     input.type = 'file';
     if (options.accept !== undefined) input.accept = options.accept;
     if (options.folder) input.webkitdirectory = true;
+    if (options.multiple) input.multiple = true;
     input.addEventListener('change', () => resolve([...(input.files ?? [])]));
     input.addEventListener('cancel', () => resolve([]));
     input.click();
   });
 }
 
+/** What the picker offers; a dropped file is looked into whatever its name. */
+const DATA_FILES = '.jsonl,.ndjson,.json,.csv,.tsv,.txt,.parquet,.gz';
+
 export async function pickDataset(): Promise<void> {
-  const [file] = await ask({ accept: '.jsonl,.ndjson,.json,.txt' });
-  if (file !== undefined) await useDataset(file);
+  await useData(await ask({ accept: DATA_FILES, multiple: true }));
 }
 
 export async function pickModel(): Promise<void> {
@@ -45,8 +45,7 @@ export async function dropFiles(transfer: DataTransfer): Promise<void> {
     ? (await Promise.all(entries.map(walk))).flat()
     : plain;
   if (files.some((file) => file.name === 'config.json')) return await useModel(files);
-  const [file] = files;
-  if (file !== undefined) await useDataset(file);
+  await useData(files);
 }
 
 async function walk(entry: FileSystemEntry): Promise<File[]> {
@@ -63,25 +62,6 @@ async function walk(entry: FileSystemEntry): Promise<File[]> {
     );
     if (some.length === 0) return files;
     files.push(...(await Promise.all(some.map(walk))).flat());
-  }
-}
-
-/** A new run with the user's prompts; a stored run keeps its own data. */
-export async function useDataset(file: File): Promise<void> {
-  if (busy.value) return;
-  try {
-    const { readDataset } = await import('../../pipeline/dataset.ts');
-    const dataset = inMemory(await readDataset(file.name, await file.text()));
-    const settings = config.value;
-    newRun();
-    batch(() => {
-      records.value = { ...records.value, dataset };
-      edits.value = settings;
-      selected.value = 'data';
-    });
-    said.value = `${count(dataset.rows.length)} rows read, ${count(dataset.refused.length)} refused.`;
-  } catch (error) {
-    problem.value = problemOf(`${file.name} could not be read`, error, 'Nothing was changed.');
   }
 }
 

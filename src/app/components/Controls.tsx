@@ -29,7 +29,7 @@ export function Controls() {
             The run is finished.
           </p>
         )}
-        {!idle && (
+        {!idle && doing !== 'importing' && (
           <>
             <button
               type="button"
@@ -53,6 +53,7 @@ export function Controls() {
         )}
       </div>
       <p class="small muted" style={{ padding: '0 8px', minHeight: '18px' }} aria-live="polite">
+        {doing === 'importing' && 'Reading data'}
         {doing === 'starting' && 'Starting'}
         {(doing === 'pausing' || doing === 'stopping') && 'Stopping at a safe point'}
         {idle && started.value && !finished && 'Everything finished so far is stored.'}

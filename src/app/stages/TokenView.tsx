@@ -1,6 +1,8 @@
 interface TokenViewProps {
   readonly prompt: readonly string[];
   readonly target: readonly string[];
+  /** Tokens of prompt and target, where not all are shown. */
+  readonly counts?: readonly [prompt: number, target: number];
 }
 
 /** Spaces and line ends made visible, so that a piece's edges can be seen. */
@@ -9,7 +11,7 @@ function visible(piece: string): string {
 }
 
 /** Token pieces; those of the target, which the loss counts, are underlined and on their own ground. */
-export function TokenView({ prompt, target }: TokenViewProps) {
+export function TokenView({ prompt, target, counts = [prompt.length, target.length] }: TokenViewProps) {
   const all = [
     ...prompt.map((piece) => ({ piece, trained: false })),
     ...target.map((piece) => ({ piece, trained: true })),
@@ -26,11 +28,10 @@ export function TokenView({ prompt, target }: TokenViewProps) {
       </p>
       <p class="legend">
         <span>
-          <span class="token mono">prompt</span> {prompt.length} tokens, read only
+          <span class="token mono">prompt</span> {counts[0]} tokens, read only
         </span>
         <span>
-          <span class="token trained mono">target</span> {target.length} tokens, underlined, counted by the
-          loss
+          <span class="token trained mono">target</span> {counts[1]} tokens, underlined, counted by the loss
         </span>
         <span>· is a space, ↵ a line end</span>
       </p>

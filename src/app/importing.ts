@@ -1,0 +1,39 @@
+/** What the page knows of an import: which files, how they are read, how far it is. */
+import { signal } from '@preact/signals';
+import type { Mapping } from '../pipeline/import/index.ts';
+import type { FilePreview, ImportProgress } from '../service/data-service.ts';
+
+/** Someone has to say which column is what. */
+export interface MappingStep {
+  readonly step: 'mapping';
+  readonly files: readonly File[];
+  readonly previews: readonly FilePreview[];
+  /** Files that are read by the mapping: those not recognised, or all of them. */
+  readonly mapped: readonly number[];
+  readonly mapping: Mapping;
+  /** The first mapped file's beginning, read by the mapping; null while it is read. */
+  readonly shown: FilePreview | null;
+  /** Why it can't be read so. */
+  readonly fault: string;
+}
+
+export type Importing =
+  | { readonly step: 'looking'; readonly names: readonly string[] }
+  | MappingStep
+  | { readonly step: 'reading'; readonly name: string; readonly progress: ImportProgress | null };
+
+export const importing = signal<Importing | null>(null);
+/** The files read last, as long as the page is open: they can be read differently. */
+export const lastFiles = signal<readonly File[]>([]);
+
+const PROMPT = /^(prompt|question|query|instruction|input|user|ask|text)/i;
+const TARGET = /^(target|answer|response|completion|output|reply|chosen|assistant|label)/i;
+
+/** A first guess, for the user to mend. */
+export function guessMapping(columns: readonly string[]): Mapping {
+  const last = (column: string) => column.split('.').at(-1) ?? column;
+  const prompt = columns.find((column) => PROMPT.test(last(column))) ?? columns[0] ?? '';
+  const others = columns.filter((column) => column !== prompt);
+  const target = others.find((column) => TARGET.test(last(column)));
+  return { prompt, ...(target !== undefined && { target }) };
+}
