@@ -5,14 +5,7 @@ import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { totalSteps } from '../pipeline/train.ts';
-import type {
-  Arm,
-  CheckResult,
-  DataRow,
-  ModelWorkerApi,
-  RunManifest,
-  SeenRow,
-} from '../pipeline/types.ts';
+import type { Arm, CheckResult, DataRow, ModelWorkerApi, RunManifest, SeenRow } from '../pipeline/types.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
