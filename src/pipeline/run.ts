@@ -49,7 +49,9 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
     const figures = await runSft(context, await prepared(context));
     await report(context, { stages: { sft: figures } });
     return figures.steps === 0
-      ? 'skipped'
+      ? context.startAdapter
+        ? 'the start adapter as it is'
+        : 'skipped'
       : `loss ${number(figures.firstLoss)} to ${number(figures.lastLoss)}`;
   });
 

@@ -117,9 +117,10 @@ async function ownersOf(db: IDBPDatabase, runIds: readonly string[]): Promise<Ow
     if (manifest === undefined) throw new ProjectError('One of the runs is not stored any more.');
     runs.push({ kind: 'run', id, name: manifest.name });
     datasets.add(manifest.datasetId);
-    const { model } = manifest.config;
-    // The default model and models at an address are not stored here.
-    if (await exists(db, 'model', model)) models.add(model);
+    // The default model and models at an address are not stored here; a start adapter is stored as a model is.
+    for (const folder of [manifest.config.model, manifest.config.adapter]) {
+      if (folder !== undefined && (await exists(db, 'model', folder))) models.add(folder);
+    }
   }
   const data: OwnerRef[] = [];
   for (const id of datasets) {

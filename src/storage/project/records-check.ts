@@ -93,8 +93,14 @@ export function renamed(
     ...value,
     id,
     datasetId: other(names.dataset, datasetId),
-    config: settings(isObject(config) ? { ...config, model: other(names.model, config.model) } : config),
+    config: settings(isObject(config) ? { ...config, ...folders(names.model, config) } : config),
   };
+}
+
+/** The stored folders that settings name, under their new names. */
+function folders(names: ReadonlyMap<string, string>, config: Readonly<Record<string, unknown>>) {
+  const adapter = 'adapter' in config ? { adapter: other(names, config.adapter) } : {};
+  return { model: other(names, config.model), ...adapter };
 }
 
 /** Settings that an older page did not have take their defaults. */
