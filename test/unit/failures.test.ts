@@ -167,7 +167,7 @@ test(
       .waitFor({ timeout: 60_000 });
     await page.getByText('Everything finished before is stored on this device.').waitFor();
     if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, 'worker.png') });
-    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('alert').getByRole('button', { name: 'Resume' }).click();
     await page.getByText('The run is finished.').waitFor({ timeout: PATIENCE });
     await page.goto(`${run.origin}/headless.html`);
     await page.waitForFunction(() => window.selfContrast !== undefined);
