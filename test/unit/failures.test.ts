@@ -88,7 +88,7 @@ const fillStorage = (page: Page): Promise<void> =>
         for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
         tx.objectStore('all').put(bytes);
       });
-    for (const size of [1 << 20, 1 << 16, 1 << 12, 1 << 8, 1 << 5]) while (await put(size));
+    for (const size of [1 << 22, 1 << 18, 1 << 14, 1 << 10, 1 << 6]) while (await put(size));
     opening.result.close();
   });
 
