@@ -2,7 +2,7 @@
  * Speed of the default model on this machine, each figure beside its peer from the same run.
  *
  *   npm run bench                 all rows
- *   npm run bench -- --only NAME  sampling, training or demo
+ *   npm run bench -- --only NAME  sampling, training, checkpoint or demo
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ import { responseTotal, rowTotal } from '../src/model/block.ts';
 import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
 import { projections, TARGETS } from '../src/model/parameters.ts';
 import { stream } from '../src/model/random.ts';
+import { checkpointRow } from './bench/checkpoint.ts';
 import { folder } from './lib/native.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
@@ -169,6 +170,7 @@ function demoRow(): Row {
 const rows: Row[] = [];
 if (wanted('sampling')) rows.push(await samplingRow());
 if (wanted('training')) rows.push(await trainingRow());
+if (wanted('checkpoint')) rows.push(await checkpointRow());
 if (wanted('demo')) rows.push(demoRow());
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} threads, Node ${process.version}`;
 console.log(machine);

@@ -11,6 +11,7 @@ export function problemOfRun(error: RunError): Problem {
     safe: STORED,
     advice: adviceFor(`${error.code} ${error.message}`) || 'Press Resume to try from the last stored step.',
     details: [`stage ${error.stage}, code ${error.code}`, error.details].filter(Boolean).join('\n'),
+    action: 'resume',
   };
 }
 
@@ -23,12 +24,29 @@ export function problemOf(what: string, error: unknown, safe = ''): Problem {
   return { title, safe, advice: adviceFor(message), details };
 }
 
+/** The page's storage could not be opened, so there are no runs to show. */
+export function storageProblem(error: unknown): Problem {
+  const held = error instanceof Error && /another tab/i.test(error.message);
+  return {
+    ...problemOf(
+      held ? 'The stored runs can’t be opened yet' : 'This browser does not let the page store anything',
+      error,
+      held ? 'Nothing stored was changed.' : '',
+    ),
+    advice: held
+      ? 'Close the other tabs of this page, then reload.'
+      : 'Leave private browsing or allow storage for this page, then reload.',
+    action: 'reload',
+  };
+}
+
 export function crashProblem(error: unknown): Problem {
   return {
     ...problemOf('The worker that runs the model ended unexpectedly', error, STORED),
     advice:
       adviceFor(error instanceof Error ? error.message : '') ||
       'This is most often a lack of memory. Close other tabs, lower “answers a prompt” or the batch, then press Resume.',
+    action: 'resume',
   };
 }
 

@@ -11,6 +11,8 @@ export interface Problem {
   readonly safe: string;
   readonly advice: string;
   readonly details: string;
+  /** What the message offers to do at once. */
+  readonly action?: 'resume' | 'reload';
 }
 
 /**

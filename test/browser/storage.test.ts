@@ -53,6 +53,10 @@ async function fill(storage: Storage, id: string): Promise<void> {
   await run.savePairs([{ index: 0, response: 0 }]);
   await run.saveCheckpoint(checkpoint('sft', 2), [metric('sft', 1), metric('sft', 2)]);
   await run.saveCheckpoint(checkpoint('dpo', 1), [metric('dpo', 1)]);
+  await run.saveEvaluation([
+    { arm: 'base', index: 1, answers: [{ text: 'a', tokens: 1 }] },
+    { arm: 'sft', index: 0, answers: [], targetLogps: [-1] },
+  ]);
   const answer = { text: 'a', similarity: 1 };
   await run.saveAnswers([
     { prompt: 'p', target: 't', answers: { base: answer, sft: answer, selfContrast: answer } },
@@ -68,6 +72,7 @@ async function contents(storage: Storage, id: string) {
     pairs: (await run.pairs()).length,
     sft: [(await run.checkpoint('sft'))?.step, (await run.metrics('sft')).map((m) => m.step)],
     dpo: [(await run.checkpoint('dpo'))?.step, (await run.metrics('dpo')).map((m) => m.step)],
+    evaluation: (await run.evaluation()).map(({ arm, index }) => [arm, index]),
     answers: (await run.answers()).length,
   };
 }
@@ -79,6 +84,10 @@ const FULL = {
   pairs: 1,
   sft: [2, [1, 2]],
   dpo: [1, [1]],
+  evaluation: [
+    ['base', 1],
+    ['sft', 0],
+  ],
   answers: 1,
 };
 
@@ -89,6 +98,7 @@ const EMPTY = {
   pairs: 0,
   sft: [undefined, []],
   dpo: [undefined, []],
+  evaluation: [],
   answers: 0,
 };
 
@@ -118,9 +128,9 @@ test('a record is replaced, not doubled', async () => {
 
 describe('clearFrom', () => {
   test.each([
-    ['evaluate', { ...FULL, answers: 0 }],
-    ['dpo', { ...FULL, answers: 0, dpo: EMPTY.dpo }],
-    ['filter', { ...FULL, answers: 0, dpo: EMPTY.dpo, pairs: 0 }],
+    ['evaluate', { ...FULL, evaluation: [], answers: 0 }],
+    ['dpo', { ...FULL, evaluation: [], answers: 0, dpo: EMPTY.dpo }],
+    ['filter', { ...FULL, evaluation: [], answers: 0, dpo: EMPTY.dpo, pairs: 0 }],
     ['sample', { ...EMPTY, prepared: true, sft: FULL.sft, references: 1 }],
     ['sft', { ...EMPTY, prepared: true }],
     ['data', EMPTY],

@@ -1,5 +1,5 @@
 /** First thing on the page. */
-import { problemOf } from '../problems.ts';
+import { storageProblem } from '../problems.ts';
 import { problem, ready, runs } from '../signals.ts';
 import { followTabs } from './follow.ts';
 import { recall } from './memory.ts';
@@ -23,10 +23,7 @@ export async function boot(): Promise<void> {
   } catch (error) {
     // First: a new run begins without a problem.
     newRun();
-    problem.value = {
-      ...problemOf('This browser does not let the page store anything', error),
-      advice: 'Leave private browsing or allow storage for this page, then reload.',
-    };
+    problem.value = storageProblem(error);
   } finally {
     ready.value = true;
   }

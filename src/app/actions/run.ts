@@ -125,7 +125,14 @@ async function finish(id: string, failure: unknown, asked: boolean): Promise<voi
     else if (failure !== null && !asked) {
       problem.value =
         manifest.error === undefined
-          ? problemOf('The run stopped', failure, 'Everything finished before is stored on this device.')
+          ? {
+              ...problemOf(
+                'The run stopped',
+                failure,
+                'Everything finished before is stored on this device.',
+              ),
+              action: 'resume',
+            }
           : problemOfRun(manifest.error);
     }
     await listRuns();

@@ -1,6 +1,22 @@
 import { useState } from 'preact/hooks';
-import { problem } from '../signals.ts';
+import { start } from '../actions.ts';
+import { busy, problem } from '../signals.ts';
 import { Icon } from './Icon.tsx';
+
+function ActionButton({ action }: { action: 'resume' | 'reload' }) {
+  const resume = action === 'resume';
+  return (
+    <button
+      type="button"
+      class="button"
+      style={{ alignSelf: 'flex-start' }}
+      disabled={resume && busy.value}
+      onClick={() => (resume ? void start() : window.location.reload())}
+    >
+      {resume ? 'Resume' : 'Reload the page'}
+    </button>
+  );
+}
 
 /** What happened, what is safe, what to do; details to copy. Stays until it is closed. */
 export function Banner() {
@@ -23,6 +39,7 @@ export function Banner() {
         <h3>{now.title}</h3>
         {now.safe !== '' && <p>{now.safe}</p>}
         {now.advice !== '' && <p>{now.advice}</p>}
+        {now.action !== undefined && <ActionButton action={now.action} />}
         {now.details !== '' && (
           <details>
             <summary>Details</summary>
