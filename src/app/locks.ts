@@ -31,9 +31,8 @@ export async function withRun<T>(id: string, work: () => Promise<T>): Promise<T>
     );
   } catch (error) {
     if (begun) throw error;
-    throw new RunLocked('The run is at work in another tab. Pause it there, or close that tab.', {
-      cause: error,
-    });
+    const what = mine.has(id) ? 'Pause it first.' : 'Pause it in the other tab, or close that tab.';
+    throw new RunLocked(`The run is at work. ${what}`, { cause: error });
   }
 }
 

@@ -81,6 +81,9 @@ export const projectJob = signal<ProjectJob | null>(null);
 /** Whether the browser has promised to keep what is stored; null while that is not known. */
 export const persisted = signal<boolean | null>(null);
 
+/** The user has asked the browser to keep it, with whatever success. */
+export const askedToKeep = signal(false);
+
 /** This page is at work. */
 export const working = computed(() => activity.value !== 'idle');
 /** The shown run is at work in another tab, and followed here. */

@@ -3,6 +3,7 @@ import { effect } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
 import { config } from '../settings.ts';
 import {
+  askedToKeep,
   keepAwake,
   notify,
   persisted,
@@ -56,6 +57,7 @@ export async function measureStorage(): Promise<void> {
 export async function askToKeep(): Promise<void> {
   const kept = (await navigator.storage?.persist?.()) ?? false;
   persisted.value = kept;
+  askedToKeep.value = true;
   remember('asked', kept ? 'kept' : 'refused');
   said.value = kept ? 'The browser keeps what is stored here.' : 'The browser has not promised to keep it.';
 }
@@ -65,6 +67,7 @@ export function watchPreferences(): void {
   const stored = recall('theme');
   if (stored === 'light' || stored === 'dark') theme.value = stored;
   keepAwake.value = recall('awake') === 'yes';
+  askedToKeep.value = recall('asked') !== null;
   notify.value =
     recall('notify') === 'yes' && 'Notification' in window && Notification.permission === 'granted';
   effect(() => {

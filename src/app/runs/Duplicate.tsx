@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import { type RunConfig, setKey } from '../../pipeline/config.ts';
 import { CONFIG_KEYS, type ConfigKey, SETTINGS } from '../../pipeline/settings.ts';
 import { type RunManifest, STAGES } from '../../pipeline/types.ts';
@@ -105,6 +105,7 @@ interface ChangeFieldProps {
 
 function ChangeField({ name, config, was, onChange }: ChangeFieldProps) {
   const { kind, label, unit, help, choices } = SETTINGS[name];
+  const id = useId();
   const [fault, setFault] = useState('');
   const take = (input: { value: string; setCustomValidity(fault: string): void }) => {
     try {
@@ -118,13 +119,18 @@ function ChangeField({ name, config, was, onChange }: ChangeFieldProps) {
     }
   };
   return (
-    <label class="field" data-tip={help}>
-      <span class="label">
+    <div class="field" data-tip={help}>
+      <label class="label" for={id}>
         {label}
         {unit !== '' && `, ${unit}`} <span class="muted">(was {textOf(was, name)})</span>
-      </span>
+      </label>
       {kind === 'choice' ? (
-        <select class="input" value={textOf(config, name)} onChange={(event) => take(event.currentTarget)}>
+        <select
+          id={id}
+          class="input"
+          value={textOf(config, name)}
+          onChange={(event) => take(event.currentTarget)}
+        >
           {choices?.map((choice) => (
             <option key={choice} value={choice}>
               {OPTION_NAME[choice] ?? choice}
@@ -133,6 +139,7 @@ function ChangeField({ name, config, was, onChange }: ChangeFieldProps) {
         </select>
       ) : (
         <input
+          id={id}
           class="input"
           spellcheck={false}
           autocomplete="off"
@@ -146,6 +153,6 @@ function ChangeField({ name, config, was, onChange }: ChangeFieldProps) {
           {fault}
         </span>
       )}
-    </label>
+    </div>
   );
 }

@@ -1,7 +1,5 @@
-import { useState } from 'preact/hooks';
-import { recall } from '../actions/memory.ts';
 import { askToKeep } from '../actions.ts';
-import { persisted, runs } from '../signals.ts';
+import { askedToKeep, persisted, runs } from '../signals.ts';
 
 /**
  * Whether the browser keeps what is stored, and a way to ask for it. Asked for only once there is something worth
@@ -10,7 +8,7 @@ import { persisted, runs } from '../signals.ts';
  * @param always also where it is kept already, or was asked for before
  */
 export function KeepLine({ always = false }: { always?: boolean }) {
-  const [asked, setAsked] = useState(recall('asked') !== null);
+  const asked = askedToKeep.value;
   const worth = runs.value.some(({ stages }) => stages.sft === 'done');
   if (persisted.value === null || (!always && (!worth || asked || persisted.value))) return null;
   if (persisted.value) return <p class="small muted">Kept: the browser does not remove it by itself.</p>;
@@ -25,7 +23,7 @@ export function KeepLine({ always = false }: { always?: boolean }) {
           type="button"
           class="button"
           data-tip="So that hours of work are not removed to make room for a web page's pictures. The browser may ask you, or decide by itself."
-          onClick={() => void askToKeep().then(() => setAsked(true))}
+          onClick={() => void askToKeep()}
         >
           Ask the browser to keep this
         </button>

@@ -1,6 +1,6 @@
 /** What the records of a project file must look like before they are stored: the page relies on it later. */
 import * as v from 'valibot';
-import { parseConfig, type RunConfig } from '../../pipeline/config.ts';
+import { parseConfig } from '../../pipeline/config.ts';
 import { STAGES } from '../../pipeline/types.ts';
 import { ProjectError } from './format.ts';
 
@@ -104,13 +104,22 @@ function folders(names: ReadonlyMap<string, string>, config: Readonly<Record<str
 }
 
 /** Settings that an older page did not have take their defaults. */
-function settings(config: unknown): RunConfig {
+function settings(config: unknown): unknown {
   try {
-    return parseConfig(config);
+    const parsed = parseConfig(config);
+    // Left as it is where nothing is missing: the order of its keys belongs to the record's fingerprint.
+    return sorted(parsed) === sorted(config) ? config : parsed;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new ProjectError(`A run's settings are not valid: ${message}`, { cause: error });
   }
+}
+
+/** The same text for the same settings, in whatever order. */
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  );
 }
 
 const other = (names: ReadonlyMap<string, string>, name: unknown): unknown =>
