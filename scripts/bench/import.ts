@@ -1,0 +1,160 @@
+/**
+ * Importing a large file on the built page, in a real browser: how long it takes, how long the page's main thread
+ * was ever held up, and how much memory the page and its workers took at most.
+ */
+import { createWriteStream, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { chromium, type Page } from 'playwright';
+import { stream } from '../../src/model/random.ts';
+import { chromiumFlags } from '../chromium.ts';
+import { freshDist } from '../headless/build.ts';
+import { startServer } from '../headless/server.ts';
+import { setup } from '../setup.ts';
+
+export interface ImportFigures {
+  readonly rows: number;
+  /** Of the file. */
+  readonly bytes: number;
+  /** From the choice of the file to the rows on the page. */
+  readonly seconds: number;
+  /** Milliseconds; 0 where no task took 50. */
+  readonly longestTask: number;
+  /** Bytes over those before the import, at the highest; null where the system does not tell. */
+  readonly peakMemory: number | null;
+}
+
+const WORDS =
+  'the of and to in is that it was for on are as with they at be this from have or by one had not but what all were when we there can an your which their said if do will each about how up out them then she many some so these would other into has more her two like him see time could no make than first been its who now people my made over did down only way find use may water long little very after words called just where most know'.split(
+    ' ',
+  );
+
+/** Rows in Alpaca's form, of about a kilobyte each, no two the same. */
+export async function writeAlpaca(path: string, rows: number): Promise<void> {
+  const random = stream(1, 'import bench');
+  const text = (words: number) =>
+    Array.from({ length: words }, () => WORDS[Math.floor(random() * WORDS.length)]).join(' ');
+  const file = createWriteStream(path);
+  for (let i = 0; i < rows; i++) {
+    const row = { instruction: `${i}: ${text(20)}`, input: i % 3 === 0 ? text(30) : '', output: text(165) };
+    if (!file.write(`${JSON.stringify(row)}\n`)) await once(file, 'drain');
+  }
+  file.end();
+  await once(file, 'close');
+}
+
+/** Writes such a file, imports it by the page's own button, and watches. */
+export async function measureImport(rows: number): Promise<ImportFigures> {
+  const scratch = await mkdtemp(join(tmpdir(), 'self-contrast-import-'));
+  const path = join(scratch, 'alpaca.jsonl');
+  const server = await startServer(await freshDist(console.log));
+  try {
+    await writeAlpaca(path, rows);
+    const { size } = await stat(path);
+    const profile = join(scratch, 'profile');
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath: setup(),
+      headless: true,
+      args: chromiumFlags('none'),
+    });
+    try {
+      const page = context.pages()[0] ?? (await context.newPage());
+      await watchTasks(page);
+      await page.goto(server.origin);
+      await page.getByRole('button', { name: 'Align the example model' }).waitFor();
+      const memory = watchMemory(profile);
+      const started = performance.now();
+      const chooser = page.waitForEvent('filechooser');
+      await page.getByRole('button', { name: 'Use my prompts' }).click();
+      await (await chooser).setFiles(path);
+      await page
+        .getByRole('tab', { name: `${rows.toLocaleString('en')} rows` })
+        .waitFor({ timeout: 300_000 });
+      const seconds = (performance.now() - started) / 1000;
+      const peakMemory = memory.stop();
+      await scrollThrough(page);
+      const longestTask = await page.evaluate(() => Math.max(0, ...(window.longTasks ?? [])));
+      return { rows, bytes: size, seconds, longestTask, peakMemory };
+    } finally {
+      await context.close();
+    }
+  } finally {
+    await server.close();
+    await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+declare global {
+  interface Window {
+    /** Milliseconds of every task of the main thread over 50 ms. */
+    longTasks?: number[];
+  }
+}
+
+/** Tasks of the main thread over 50 ms, as the browser itself reports them. */
+export async function watchTasks(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const tasks: number[] = [];
+    window.longTasks = tasks;
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) tasks.push(duration);
+    }).observe({ type: 'longtask', buffered: true });
+  });
+}
+
+/** The list from end to end, as one drags its scrollbar. */
+async function scrollThrough(page: Page): Promise<void> {
+  const list = page.getByRole('listbox', { name: 'Rows' });
+  for (let step = 0; step <= 40; step++) {
+    await list.evaluate((element, share) => element.scrollTo(0, element.scrollHeight * share), step / 40);
+    await page.waitForTimeout(25);
+  }
+  await list.locator('.vrow .clip').last().filter({ hasText: /\w/ }).waitFor();
+}
+
+/** Highest sum of the resident memory of the browser's page processes, over what it was at the start. */
+function watchMemory(profile: string): { stop(): number | null } {
+  const before = pageMemory(profile);
+  let peak = before ?? 0;
+  const timer = setInterval(() => {
+    peak = Math.max(peak, pageMemory(profile) ?? 0);
+  }, 50);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return before === null ? null : peak - before;
+    },
+  };
+}
+
+/** Bytes, by /proc; null where there is none. The page and its workers are threads of one renderer process. */
+function pageMemory(profile: string): number | null {
+  if (process.platform !== 'linux') return null;
+  const processes = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+        const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
+        return [{ pid: Number(pid), line, parent: field('PPid'), bytes: field('VmRSS') * 1024 }];
+      } catch {
+        return []; // ended meanwhile
+      }
+    });
+  const family = new Set(processes.filter(({ line }) => line.includes(profile)).map(({ pid }) => pid));
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const { pid, parent } of processes) {
+      if (family.has(parent) && !family.has(pid)) {
+        family.add(pid);
+        grown = true;
+      }
+    }
+  }
+  return processes
+    .filter(({ pid, line }) => family.has(pid) && line.includes('--type=renderer'))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
