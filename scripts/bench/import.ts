@@ -2,11 +2,12 @@
  * Importing a large file on the built page, in a real browser: how long it takes, how long the page's main thread
  * was ever held up, and how much memory the page and its workers took at most.
  */
+
+import { once } from 'node:events';
 import { createWriteStream, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { chromium, type Page } from 'playwright';
 import { stream } from '../../src/model/random.ts';
 import { chromiumFlags } from '../chromium.ts';
