@@ -1,4 +1,4 @@
-/** The page's side of workers/data.ts. Started for an import and ended after it, which gives its memory back. */
+/** The page's side of workers/data.ts. Started when it is needed and ended after a while without work. */
 import * as Comlink from 'comlink';
 import type { DataWorkerApi } from '../service/data-service.ts';
 import { WorkerCrash } from './client.ts';
@@ -30,14 +30,27 @@ function launch(): Running {
   return started;
 }
 
+/** Rests so long before its memory is given back, in milliseconds. */
+const REST = 5000;
+let pending = 0;
+let rest = 0;
+
 /** Calls the worker; rejects at once when it ends. */
 export async function callData<T>(use: (api: Comlink.Remote<DataWorkerApi>) => Promise<T>): Promise<T> {
   running ??= launch();
   const { api, ended } = running;
-  return await Promise.race([use(api), ended]);
+  window.clearTimeout(rest);
+  pending++;
+  try {
+    return await Promise.race([use(api), ended]);
+  } finally {
+    pending--;
+    window.clearTimeout(rest);
+    if (pending === 0) rest = window.setTimeout(() => closeData(), REST);
+  }
 }
 
-/** Ends the worker; pending calls reject with `error`. */
+/** Ends the worker at once; pending calls reject with `error`. */
 export function closeData(error: unknown = new WorkerCrash('The worker was stopped.')): void {
   const which = running;
   running = null;

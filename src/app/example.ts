@@ -1,6 +1,6 @@
 /** The embedded data set: training prompts, and test prompts held out by question. */
-import { readDataset } from '../pipeline/dataset.ts';
 import type { Dataset } from '../pipeline/types.ts';
+import { callData } from './data-client.ts';
 
 export const EXAMPLE_NAME = 'word-helper';
 const FOLDER = `datasets/${EXAMPLE_NAME}/`;
@@ -12,5 +12,5 @@ export async function exampleDataset(): Promise<Dataset> {
     return response.text();
   };
   const [train, heldOut] = await Promise.all([read('train.jsonl'), read('test.jsonl')]);
-  return readDataset(EXAMPLE_NAME, train, { heldOut });
+  return callData((api) => api.readTexts(EXAMPLE_NAME, train, heldOut));
 }

@@ -63,8 +63,8 @@ function adviceFor(message: string): string {
   if (/device (was )?lost|GPUDevice|webgpu/i.test(message)) {
     return 'The graphics device was lost or refused. Press Resume, or choose WebAssembly in the header.';
   }
-  if (/no usable row|there are no rows|not UTF-8/i.test(message)) {
-    return 'Each line needs a prompt and a target answer in JSON, e.g. {"prompt": "…", "target": "…"}, in UTF-8.';
+  if (/no usable row|has no rows|there are no rows|not UTF-8/i.test(message)) {
+    return 'Each row needs a prompt, and a target answer to train on. Many forms are known, e.g. JSON Lines with {"prompt": "…", "target": "…"}, CSV or Parquet with such columns.';
   }
   if (/fetch|network|404|HTTP/i.test(message)) {
     return 'A file could not be read. Check the connection to the server of this page, then press Resume.';

@@ -82,7 +82,7 @@ export interface DatasetInfo {
   readonly created: number;
   /** What the rows were recognised as, in words; absent where they did not come from a file. */
   readonly format?: string;
-  /** e.g. 'JSONL, gzip'. */
+  /** In words, e.g. 'JSON Lines, gzip'. */
   readonly container?: string;
   readonly counts: DatasetCounts;
 }

@@ -1,15 +1,17 @@
 /** What the data worker does: reads data files into storage, batch by batch, so that no one ever holds a file. */
+import { readDataset } from '../pipeline/dataset.ts';
 import {
   blobFile,
   type Container,
   DataError,
-  type FormatName,
+  type DataPreview,
+  formatTitle,
   type Mapping,
   previewData,
   RowIndex,
   readData,
 } from '../pipeline/import/index.ts';
-import type { DataRow, DatasetInfo, RefusedRow } from '../pipeline/types.ts';
+import type { DataRow, Dataset, DatasetInfo, RefusedRow } from '../pipeline/types.ts';
 import type { DatasetWriter } from '../storage/datasets.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { Storage } from '../storage/index.ts';
@@ -30,9 +32,10 @@ export interface ImportRequest {
 /** The beginning of a file; long texts are shortened, since the page only shows them. */
 export interface FilePreview {
   readonly name: string;
-  readonly container: Container;
-  readonly gzip: boolean;
-  readonly format: FormatName | null;
+  /** In words, e.g. 'CSV, gzip'. */
+  readonly container: string;
+  /** What it was recognised as, in words; null where it was not. */
+  readonly format: string | null;
   readonly columns: readonly string[];
   /** The first records as they stand in the file, in JSON. */
   readonly records: readonly string[];
@@ -64,6 +67,8 @@ export interface DataWorkerApi {
    *   is left behind then
    */
   importFiles(request: ImportRequest, onProgress: (progress: ImportProgress) => void): Promise<DatasetInfo>;
+  /** A small data set of two texts, not stored; here, so that the page is not held up by reading it. */
+  readTexts(name: string, rows: string, heldOut: string): Promise<Dataset>;
   /** Ends the import within a batch; it rejects, and nothing of it stays. */
   cancel(): Promise<void>;
 }
@@ -90,8 +95,10 @@ export function createDataService(host: DataServiceHost): DataWorkerApi {
     preview: async ({ file, mapping }) => {
       const found = await previewData(blobFile(file, file.name), mapping === undefined ? {} : { mapping });
       return {
-        ...found,
         name: file.name,
+        ...titles(found),
+        columns: found.columns,
+        notes: found.notes,
         records: found.records.slice(0, SHOWN).map(shortRecord),
         rows: found.rows.slice(0, SHOWN).map(shortRow),
         refused: found.refused.slice(0, SHOWN),
@@ -106,6 +113,7 @@ export function createDataService(host: DataServiceHost): DataWorkerApi {
         if (running === abort) running = undefined;
       }
     },
+    readTexts: (name, rows, heldOut) => readDataset(name, rows, { heldOut }),
     cancel: async () => running?.abort(new DOMException('The import was cancelled.', 'AbortError')),
   };
 }
@@ -142,9 +150,9 @@ async function fill(
     signal.throwIfAborted();
     const data = blobFile(file, file.name);
     const options = mapping === undefined ? {} : { mapping };
-    const { format, container, gzip } = await previewData(data, options);
-    formats.add(format ?? 'unknown');
-    containers.add(gzip ? `${container}.gz` : container);
+    const { format, container } = titles(await previewData(data, options));
+    if (format !== null) formats.add(format);
+    containers.add(container);
     const from = sources.length > 1 ? file.name : undefined;
     let looked = 0;
     for await (const batch of readData(data, { ...options, signal, index })) {
@@ -164,9 +172,24 @@ async function fill(
   return writer.finish({
     name: nameOf(sources.map(({ file }) => file.name)),
     fingerprint: index.fingerprint(),
-    format: [...formats].join(', '),
-    container: [...containers].join(', '),
+    format: [...formats].join('; '),
+    container: [...containers].join('; '),
   });
+}
+
+const CONTAINER: Readonly<Record<Container, string>> = {
+  jsonl: 'JSON Lines',
+  json: 'JSON',
+  csv: 'CSV',
+  tsv: 'TSV',
+  parquet: 'Parquet',
+};
+
+function titles({ container, gzip, format }: DataPreview): Pick<FilePreview, 'container' | 'format'> {
+  return {
+    container: gzip ? `${CONTAINER[container]}, gzip` : CONTAINER[container],
+    format: format === null ? null : formatTitle(format),
+  };
 }
 
 /** Counts what was read and tells of it now and then. */

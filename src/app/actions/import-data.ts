@@ -26,7 +26,10 @@ class Cancelled extends Error {
 /** Reads the files into a data set of their own; asks which column is what where a file is not recognised. */
 export async function useData(files: readonly File[]): Promise<void> {
   if (busy.value || files.length === 0) return;
-  await look(files, (previews) => previews.flatMap((preview, at) => (preview.format === null ? [at] : [])));
+  await look(files, (previews) =>
+    // Without columns there is nothing to choose from: reading says why.
+    previews.flatMap(({ format, columns }, at) => (format === null && columns.length > 0 ? [at] : [])),
+  );
 }
 
 /** The same files again, with the columns named by the user. */
@@ -116,7 +119,6 @@ async function read(sources: readonly DataSource[]): Promise<void> {
     } else fail(names, error);
   } finally {
     window.clearTimeout(patience);
-    closeData();
     await measureStorage();
   }
 }
@@ -166,7 +168,6 @@ export function cancelImport(): void {
   if (now === null) return;
   if (now.step !== 'reading') {
     importing.value = null;
-    closeData();
     return;
   }
   window.clearTimeout(patience);

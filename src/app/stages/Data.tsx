@@ -3,7 +3,6 @@ import { useState } from 'preact/hooks';
 import type { DatasetInfo } from '../../pipeline/types.ts';
 import { downloadRefused, pickDataset, readDifferently } from '../actions.ts';
 import { count, plural } from '../format.ts';
-import { containerWords, formatWords } from '../formats.ts';
 import { importing, lastFiles } from '../importing.ts';
 import { busy, type Records, records } from '../signals.ts';
 import { Conversation } from './data/Conversation.tsx';
@@ -152,8 +151,8 @@ function Buttons() {
 function Summary({ info }: { info: DatasetInfo }) {
   const { promptOnly, withRejected, multiTurn } = info.counts;
   const parts = [
-    info.format === undefined ? '' : formatWords(info.format),
-    info.container === undefined ? '' : containerWords(info.container),
+    info.format ?? '',
+    info.container ?? '',
     multiTurn > 0 ? `${count(multiTurn)} with earlier turns` : '',
     withRejected > 0 ? `${count(withRejected)} with rejected answers` : '',
     promptOnly > 0 ? `${count(promptOnly)} without a target, for evaluation` : '',

@@ -41,9 +41,9 @@ export function Opening() {
         </button>
       </div>
       <p class="small muted">
-        The example takes a few minutes. Your prompts: a JSONL file, {'{"prompt": "…", "target": "…"}'} in
-        each line; drop it anywhere. Another model: a Hugging Face folder with config.json, tokenizer.json and
-        model.safetensors.
+        The example takes a few minutes. Your prompts: JSON, JSON Lines, CSV or Parquet files, also gzipped,
+        in any form that data sets come in; drop them anywhere. Another model: a Hugging Face folder with
+        config.json, tokenizer.json and model.safetensors.
       </p>
       <section class="card" style={{ minHeight: '236px' }}>
         <header>

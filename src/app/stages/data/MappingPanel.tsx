@@ -1,8 +1,8 @@
-import { useId } from 'preact/hooks';
+import { useEffect, useId, useRef } from 'preact/hooks';
 import type { Mapping } from '../../../pipeline/import/index.ts';
+import type { FilePreview } from '../../../service/data-service.ts';
 import { cancelImport, readMapped, setMapping } from '../../actions.ts';
 import { count, plural } from '../../format.ts';
-import { containerWords, FORMAT_WORDS } from '../../formats.ts';
 import type { MappingStep } from '../../importing.ts';
 import { Conversation } from './Conversation.tsx';
 
@@ -28,17 +28,19 @@ const ROLES: readonly { role: keyof Mapping; label: string; help: string }[] = [
 /** Which column is what, with the first rows as they would be read. */
 export function MappingPanel({ now }: { now: MappingStep }) {
   const { files, previews, mapped, mapping, shown, fault } = now;
+  const box = useRef<HTMLElement>(null);
+  // The question comes while the user waits for something else, so the keyboard is led to it.
+  useEffect(() => box.current?.querySelector('select')?.focus(), []);
   const first = previews[mapped[0] ?? 0];
   if (first === undefined) return null;
   const usable = shown !== null && shown.rows.length > 0;
   const others = mapped.length - 1;
   return (
-    <section class="card" aria-label="Which column is what">
+    <section class="card" aria-label="Which column is what" ref={box}>
       <header>
         <h3>Which column is what?</h3>
         <span class="small muted">
-          {containerWords(first.gzip ? `${first.container}.gz` : first.container)},{' '}
-          {plural(first.columns.length, 'column')}
+          {first.container}, {plural(first.columns.length, 'column')}
         </span>
       </header>
       <p>
@@ -48,8 +50,7 @@ export function MappingPanel({ now }: { now: MappingStep }) {
           </>
         ) : (
           <>
-            <bdi>{first.name}</bdi> was read as {FORMAT_WORDS[first.format]}. Name the columns to read it
-            differently.
+            <bdi>{first.name}</bdi> is {first.format} by itself. Name the columns to read it differently.
           </>
         )}
         {others > 0 && ` The same columns are used for ${plural(others, 'more file')}.`}
@@ -60,9 +61,7 @@ export function MappingPanel({ now }: { now: MappingStep }) {
         ))}
       </div>
       <div class="stack" aria-live="polite">
-        <h3>
-          {shown === null ? 'The first rows' : `The first ${plural(shown.rows.length, 'row')}, read so`}
-        </h3>
+        <h3>{heading(shown)}</h3>
         {fault !== '' && (
           <p class="bad" role="alert">
             {fault}
@@ -100,6 +99,14 @@ export function MappingPanel({ now }: { now: MappingStep }) {
       </div>
     </section>
   );
+}
+
+function heading(shown: FilePreview | null): string {
+  if (shown === null) return 'The first rows';
+  const { length } = shown.rows;
+  return length === 0
+    ? 'None of the first rows can be read so'
+    : `The first ${plural(length, 'row')}, read so`;
 }
 
 interface ColumnChoiceProps {
