@@ -109,6 +109,7 @@ export const SHARED: UserConfig = {
       'comlink',
       'fflate',
       'hyparquet',
+      'hyparquet/src/column.js',
       'hyparquet-compressors',
       'idb',
       'onnxruntime-web/webgpu',

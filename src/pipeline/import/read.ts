@@ -77,7 +77,9 @@ async function fileFormat(source: Source, mapping: Mapping | undefined): Promise
   const values = first.flatMap((record) => ('value' in record ? [record.value] : []));
   const columns = allColumns(source, values);
   const format = formatOf(mapping, values, columns);
-  if (format === null && values.some(isRecord)) throw new UnknownFormatError(columns);
+  // Of a table's columns only those that some format knows were read: perhaps none.
+  const hasRecords = values.some(isRecord) || (source.columns ?? []).length > 0;
+  if (format === null && hasRecords) throw new UnknownFormatError(columns);
   return format;
 }
 

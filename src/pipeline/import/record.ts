@@ -44,7 +44,12 @@ export function kept(value: unknown): string {
 }
 
 function json(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // What was read from JSON can fail in one way only.
+    return 'a value that is nested too deeply';
+  }
 }
 
 /** Letter by letter: what is cut from a text keeps all of it in memory. */

@@ -186,13 +186,20 @@ function withoutMark(bytes: Uint8Array): Uint8Array {
   return startsWith(bytes, MAGIC.mark) ? bytes.subarray(MAGIC.mark.length) : bytes;
 }
 
-/** The pieces without the byte order mark that may begin them. */
+/** The pieces without the byte order mark that may begin them, be it in one piece or in three. */
 async function* unmarked(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let begun = false;
+  let start: Uint8Array | null = new Uint8Array(0);
   for await (const piece of pieces) {
-    yield begun ? piece : withoutMark(piece);
-    begun = true;
+    if (start === null) {
+      yield piece;
+      continue;
+    }
+    start = concat([start, piece]);
+    if (start.length < MAGIC.mark.length) continue;
+    yield withoutMark(start);
+    start = null;
   }
+  if (start !== null) yield start;
 }
 
 /** Of the name without .gz, in lower case: 'csv'. */

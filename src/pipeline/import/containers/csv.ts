@@ -13,11 +13,16 @@ export interface CsvDialect {
 
 type Newline = '\n' | '\r\n' | '\r';
 
+/** Delimiter of a file with a single column, whose texts may well hold commas. */
+const NEVER = '\u001f';
+
 /** Tells the delimiter and the line ends from a file's first text. */
 export function sniffDialect(head: string): CsvDialect {
   const newline = rowEnd(head);
   const guess = Papa.parse(head, { delimitersToGuess: [',', '\t', ';', '|'], newline, preview: 20 });
-  return { delimiter: guess.meta.delimiter, newline };
+  const { delimiter } = guess.meta;
+  const names: ParseResult = new Papa.Parser({ delimiter, newline }).parse(head.trimStart(), 0, false);
+  return { delimiter: names.data[0]?.length === 1 ? NEVER : delimiter, newline };
 }
 
 /** The first line end outside quotes. */

@@ -1,13 +1,11 @@
 /** Parquet, one stretch of rows and only the wanted columns at a time. */
-import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '../errors.ts';
 import { inMegabytes, MAX_PARQUET_PAGE, PARQUET_STEP } from '../limits.ts';
 import type { RecordChunk } from '../record.ts';
 import type { DataFile } from '../types.ts';
-
-/** Rows that a row group may claim: more could not be anybody's prompts. */
-const MAX_GROUP_ROWS = 10_000_000;
+import { checkFooter, checkPages, columnsIn, extent } from './parquet-check.ts';
 
 export interface ParquetFile {
   /** Top-level columns. */
@@ -26,7 +24,7 @@ export async function openParquet(file: DataFile): Promise<ParquetFile> {
   };
   const metadata = await readable(file, () => parquetMetadataAsync(buffer, { geoparquet: false }));
   const columns = await readable(file, async () => {
-    checkGroups(metadata);
+    checkFooter(metadata);
     return parquetSchema(metadata).children.map(({ element }) => element.name);
   });
   return {
@@ -36,13 +34,17 @@ export async function openParquet(file: DataFile): Promise<ParquetFile> {
       if (read.length === 0) return;
       let first = 0;
       for (const group of metadata.row_groups) {
+        if (first >= most) return;
         const rows = Number(group.num_rows);
-        const { unpacked, end } = measure(group, read);
+        await readable(file, () => checkPages(file, group, read));
+        const extents = columnsIn(group, read).map(extent);
+        const unpacked = extents.reduce((sum, column) => sum + column.unpacked, 0);
+        const end = Math.max(0, ...extents.map((column) => column.end));
         const step = Math.max(1, Math.min(rows, Math.floor((rows * PARQUET_STEP) / Math.max(unpacked, 1))));
         for (let at = 0; at < rows && first + at < most; at += step) {
           const rowEnd = Math.min(first + at + step, first + rows, most);
-          const objects = await readable(file, () =>
-            parquetReadObjects({
+          const records = await readable(file, async () => {
+            const objects = await parquetReadObjects({
               file: buffer,
               metadata,
               columns: read,
@@ -51,9 +53,9 @@ export async function openParquet(file: DataFile): Promise<ParquetFile> {
               compressors: COMPRESSORS,
               geoparquet: false,
               useOffsetIndex: true,
-            }),
-          );
-          const records = objects.map((row, i) => ({ line: first + at + i + 1, value: plain(row) }));
+            });
+            return objects.map((row, i) => ({ line: first + at + i + 1, value: plain(row) }));
+          });
           yield { records, bytes: end };
         }
         first += rows;
@@ -71,32 +73,6 @@ async function readable<T>(file: DataFile, work: () => Promise<T>): Promise<T> {
     const why = error instanceof Error ? error.message : String(error);
     throw new DataError(`${file.name} can't be read as Parquet: ${why.replace(/^parquet /, '')}`);
   }
-}
-
-/** The numbers that later decide how much memory is taken. */
-function checkGroups(metadata: FileMetaData): void {
-  for (const [i, { num_rows, columns }] of metadata.row_groups.entries()) {
-    const sizes = columns.flatMap(({ meta_data }) =>
-      meta_data === undefined ? [] : [meta_data.total_compressed_size, meta_data.total_uncompressed_size],
-    );
-    if (num_rows < 0 || num_rows > MAX_GROUP_ROWS || sizes.some((size) => size < 0)) {
-      throw new Error(
-        `row group ${i + 1} claims ${num_rows} rows; the file is damaged or not meant to be read`,
-      );
-    }
-  }
-}
-
-/** Bytes that the columns take unpacked, and where the last of them ends in the file. */
-function measure(group: FileMetaData['row_groups'][number], read: readonly string[]) {
-  let [unpacked, end] = [0, 0];
-  for (const { meta_data: column } of group.columns) {
-    if (column === undefined || !read.includes(column.path_in_schema[0] ?? '')) continue;
-    unpacked += Number(column.total_uncompressed_size);
-    const start = column.dictionary_page_offset ?? column.data_page_offset;
-    end = Math.max(end, Number(start + column.total_compressed_size));
-  }
-  return { unpacked, end };
 }
 
 /** The decompressors, none of which may be talked into taking all memory. */
