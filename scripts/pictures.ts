@@ -1,0 +1,100 @@
+/**
+ * `npx tsx scripts/pictures.ts`: the pictures of the README, taken from the built page: docs/page.png (the example
+ * aligned), import.png (a file of unknown columns), resume.png (after the browser was ended in the middle of a
+ * stage), exports.png (the formats) and runs.png (the list of runs).
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BrowserContext, chromium, type Page } from 'playwright';
+import { chromiumFlags } from './chromium.ts';
+import { freshDist } from './headless/build.ts';
+import { startServer } from './headless/server.ts';
+import { setup } from './setup.ts';
+
+const DOCS = fileURLToPath(new URL('../docs/', import.meta.url));
+const LONG = 900_000;
+
+/** A file whose columns have names of their own: the page asks which is which. */
+const COLUMNS = `ticket,customer wrote,we answered,bot answered
+1,Where is my parcel?,"It left our store on Monday, so it should reach you by Thursday.",I am a bot.
+2,Can I change the colour?,Yes. Open your order and choose another colour before it is packed.,Colours are nice.
+3,Do you ship to islands?,We do. It takes two days more.,Islands are surrounded by water.
+`;
+
+const scratch = await mkdtemp(join(tmpdir(), 'self-contrast-pictures-'));
+const server = await startServer(await freshDist((line) => console.log(line)));
+let context: BrowserContext | undefined;
+
+async function open(hash = ''): Promise<Page> {
+  context = await chromium.launchPersistentContext(join(scratch, 'profile'), {
+    executablePath: setup(),
+    headless: true,
+    args: chromiumFlags('none'),
+    viewport: { width: 1280, height: 720 },
+    colorScheme: 'light',
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  await page.goto(`${server.origin}/${hash}`);
+  return page;
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.mouse.move(640, 715);
+  await page.waitForTimeout(600);
+  await page.screenshot({ path: join(DOCS, `${name}.png`) });
+  console.log(`docs/${name}.png`);
+}
+
+try {
+  let page = await open();
+  await page.getByRole('button', { name: 'Align the example model' }).click();
+  // Half of the answers are in when the browser is ended, as if the power had failed.
+  await page
+    .getByText(/[\d,]+ \/ 16,000/)
+    .first()
+    .waitFor({ timeout: LONG });
+  await page
+    .getByText(/(6|7|8),\d{3} \/ 16,000/)
+    .first()
+    .waitFor({ timeout: LONG });
+  await context?.close();
+
+  page = await open();
+  const resume = page.getByRole('button', { name: 'Resume' }).first();
+  await resume.waitFor({ timeout: LONG });
+  await page.getByRole('button', { name: /4\s*Sample/ }).click();
+  await picture(page, 'resume');
+  await resume.click();
+  await page.getByText('The run is finished.').waitFor({ timeout: LONG });
+  await page.getByRole('button', { name: /7\s*Result/ }).click();
+  await picture(page, 'page');
+
+  await page.getByRole('button', { name: 'Other formats' }).first().click();
+  await picture(page, 'exports');
+  await page.keyboard.press('Escape');
+
+  await page.goto(`${server.origin}/#runs`);
+  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  await picture(page, 'runs');
+
+  await page.getByRole('button', { name: /Open the run menu/ }).click();
+  await page.getByRole('button', { name: 'New run', exact: true }).click();
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Use my prompts' }).click();
+  await (await chooser).setFiles({
+    name: 'support.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(COLUMNS),
+  });
+  await page
+    .getByLabel(/prompt/i)
+    .first()
+    .waitFor({ timeout: 60_000 });
+  await picture(page, 'import');
+} finally {
+  await context?.close();
+  await server.close();
+  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+}
