@@ -1,5 +1,5 @@
 /** Holds the numbers in a Parquet file to each other before anything is made as large as they say. */
-import type { FileMetaData, RowGroup } from 'hyparquet';
+import type { FileMetaData, PageHeader, RowGroup } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { inMegabytes, MAX_PARQUET_PAGE } from '../limits.ts';
 import type { DataFile } from '../types.ts';
@@ -61,21 +61,44 @@ export async function checkPages(file: DataFile, group: RowGroup, read: readonly
     // Like the reader itself: a last stray byte is no page.
     while (values > 0 && reader.offset < bytes.length - 1) {
       const { type, compressed_page_size, uncompressed_page_size, ...page } = parquetHeader(reader);
-      const header = page.data_page_header ?? page.data_page_header_v2;
-      const counted = header?.num_values ?? page.dictionary_page_header?.num_values ?? 0;
-      if (type === undefined || counted < 0 || counted > (header ? values : MAX_VALUES)) {
-        throw new Error(`column ${name} has a page of ${counted} values where ${values} are left`);
+      const counted = valuesIn(page);
+      const isData = type === 'DATA_PAGE' || type === 'DATA_PAGE_V2';
+      if (counted === null || counted > (isData ? values : MAX_VALUES)) {
+        throw new Error(
+          `column ${name} has a page of ${counted ?? 'unknown'} values where ${values} are left`,
+        );
       }
       if (!(uncompressed_page_size >= 0 && uncompressed_page_size <= MAX_PARQUET_PAGE)) {
         throw new Error(
           `column ${name} has a page of ${inMegabytes(uncompressed_page_size)}, more than is read`,
         );
       }
-      if (header) values -= counted;
+      if (isData) values -= counted;
       reader.offset += compressed_page_size;
       if (!(compressed_page_size >= 0 && reader.offset <= bytes.length)) {
         throw new Error(`a page of column ${name} is longer than the column`);
       }
     }
   }
+}
+
+/** Values in a page; null where its header lacks one of the numbers that the reader counts with. */
+function valuesIn(
+  page: Pick<PageHeader, 'data_page_header' | 'data_page_header_v2' | 'dictionary_page_header'>,
+) {
+  const { data_page_header: v1, data_page_header_v2: v2, dictionary_page_header: dictionary } = page;
+  const header = v1 ?? v2 ?? dictionary;
+  const counts = [header?.num_values];
+  if (v2 !== undefined) {
+    counts.push(
+      v2.num_nulls,
+      v2.num_rows,
+      v2.definition_levels_byte_length,
+      v2.repetition_levels_byte_length,
+    );
+  }
+  // A damaged header has fields of any type, or none, whatever the types say.
+  return header !== undefined && counts.every((count) => Number.isInteger(count) && Number(count) >= 0)
+    ? header.num_values
+    : null;
 }
