@@ -13,7 +13,7 @@ import { chromiumFlags, type Gpu, hasGpu, onlyHosts } from './chromium.ts';
 import { openAdapter, withAdapter } from './headless/adapter.ts';
 import { helpText, readArguments, type Source } from './headless/arguments.ts';
 import { freshDist } from './headless/build.ts';
-import { loadDataset } from './headless/data.ts';
+import { dataText, loadDataset } from './headless/data.ts';
 import { UsageError } from './headless/fail.ts';
 import { Output } from './headless/output.ts';
 import { ProgressPrinter } from './headless/progress.ts';
@@ -40,7 +40,9 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(helpText());
     return 0;
   }
-  const dataset = await loadDataset(command.data, command.config);
+  const data = await loadDataset(command.data, command.config, command.mapping);
+  const { dataset } = data;
+  if (command.check) console.log(dataText(data));
   // Addresses of the local server, and what the user called them.
   const names = new Map<string, string>();
   const printer = new ProgressPrinter({

@@ -12,7 +12,9 @@ import {
   SETTINGS,
   setKey,
 } from '../../src/pipeline/config.ts';
+import type { Mapping } from '../../src/pipeline/import/index.ts';
 import { allowed } from '../../src/pipeline/settings.ts';
+import { readMapping } from './data.ts';
 import { EXPORT_HELP, EXPORT_OPTIONS, type Extras, readExtras } from './export-arguments.ts';
 import { UsageError } from './fail.ts';
 
@@ -34,6 +36,8 @@ export interface Command {
   /** SFT was asked for by name: it goes on from the adapter instead of being left out. */
   readonly sftAsked: boolean;
   readonly extras: Extras;
+  /** Which column of the data file is what, where its format is not known. */
+  readonly mapping?: Mapping;
   readonly check: boolean;
   /** Folder to be written; null only with `check`. */
   readonly out: string | null;
@@ -71,6 +75,7 @@ export function readArguments(argv: readonly string[]): Command | 'help' {
     adapter: flags.adapter === undefined ? null : expand(flags.adapter),
     sftAsked: (flags.set ?? []).some((text) => text.startsWith('sft.epochs=')),
     extras: readExtras(flags, expand),
+    ...(flags.map !== undefined && { mapping: readMapping(flags.map) }),
     check: flags.check ?? false,
     out,
     quiet: flags.quiet ?? false,
@@ -90,6 +95,7 @@ function readFlags(argv: readonly string[]) {
         model: { type: 'string' },
         data: { type: 'string' },
         adapter: { type: 'string' },
+        map: { type: 'string' },
         embedder: { type: 'string' },
         ...EXPORT_OPTIONS,
         backend: { type: 'string' },
@@ -208,7 +214,10 @@ npm run selfcontrast -- [flags] --out DIR
   --config FILE         run.json of an earlier run, or a RunConfig as JSON; the other flags win over it
   --model DIR|HUB_ID    folder in Hugging Face layout, or a hub id (HF_ENDPOINT: a mirror);
                         default: the embedded model
-  --data FILE           prompts with target answers; default: the embedded data
+  --data FILE           prompts with target answers: JSON Lines, JSON, CSV, TSV, Parquet, also as .gz, in any of
+                        the usual formats; default: the embedded data
+  --map ROLE=COLUMN,... which column is the prompt, the target, the rejected answer, the system message, where the
+                        format is not recognised: --map prompt=question.text,target=answers.0
   --embedder DIR|HUB_ID folder in transformers.js layout, or a hub id; default: the embedded embedder
   --adapter DIR|ZIP     PEFT adapter to start from; it is the SFT result unless --set sft.epochs=... trains it on
   --backend NAME        auto, webgpu or wasm

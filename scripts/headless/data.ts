@@ -1,31 +1,118 @@
 /** Reads the data by the app's own reader, so that a bad file is told of before a browser starts. */
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunConfig } from '../../src/pipeline/config.ts';
-import { readDataset } from '../../src/pipeline/dataset.ts';
+import { readDataset, readDatasetFile } from '../../src/pipeline/dataset.ts';
+import {
+  type DataFile,
+  type DataPreview,
+  fileOf,
+  formatTitle,
+  type Mapping,
+  previewData,
+  UnknownFormatError,
+} from '../../src/pipeline/import/index.ts';
 import type { Dataset } from '../../src/pipeline/types.ts';
 import { UsageError } from './fail.ts';
 
 /** The embedded data: its own held-out split is looked at last, so it is what a run is judged by. */
 const EMBEDDED = new URL('../../public/datasets/word-helper/', import.meta.url);
 
+/** Duplicates listed one by one; the rest are counted. */
+const LISTED = 5;
+
+export interface LoadedData {
+  readonly dataset: Dataset;
+  /** What the file was taken for; null for the embedded data. */
+  readonly preview: DataPreview | null;
+}
+
 /**
  * The data set in `path`, or the embedded one.
  *
  * @throws UsageError where nothing in it can be used, or where a row is bad and the settings say to stop
  */
-export async function loadDataset(path: string | null, config: RunConfig): Promise<Dataset> {
+export async function loadDataset(
+  path: string | null,
+  config: RunConfig,
+  mapping?: Mapping,
+): Promise<LoadedData> {
   if (path === null) {
     const read = (name: string) => readFile(fileURLToPath(new URL(name, EMBEDDED)), 'utf8');
-    return readDataset('word-helper', await read('train.jsonl'), { heldOut: await read('test.jsonl') });
+    const heldOut = await read('test.jsonl');
+    return {
+      dataset: await readDataset('word-helper', await read('train.jsonl'), { heldOut }),
+      preview: null,
+    };
   }
+  const handle = await open(path);
   try {
-    return await readDataset(basename(path), await readFile(path), {
-      onBadRow: config.data.onBadRow,
-    });
+    const file = await diskFile(handle, basename(path));
+    const preview = await previewData(file, { mapping });
+    return { dataset: await readDatasetFile(file, { onBadRow: config.data.onBadRow, mapping }), preview };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--data ${path}: ${message.replace(/\s*\n\s*/g, '; ')}`);
+    const advice = error instanceof UnknownFormatError ? ': --map prompt=COLUMN,target=COLUMN' : '';
+    throw new UsageError(`--data ${path}: ${message.replace(/\s*\n\s*/g, '; ')}${advice}`);
+  } finally {
+    await handle.close();
   }
+}
+
+/** A file on the disk, read piece by piece. */
+async function diskFile(handle: FileHandle, name: string): Promise<DataFile> {
+  const { size } = await handle.stat();
+  return fileOf(name, size, async (start, end) => {
+    const bytes = new Uint8Array(end - start);
+    let length = 0;
+    while (length < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, start + length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return bytes.subarray(0, length);
+  });
+}
+
+/** Reads `--map prompt=question,target=answer`. Throws UsageError. */
+export function readMapping(text: string): Mapping {
+  const columns = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const at = part.indexOf('=');
+    const [role, column] = [part.slice(0, at).trim(), part.slice(at + 1).trim()];
+    if (at < 1 || column === '' || !['prompt', 'target', 'rejected', 'system'].includes(role)) {
+      throw new UsageError(
+        `--map ${text}: expected prompt=COLUMN, and perhaps target=, rejected= and system=, with commas between`,
+      );
+    }
+    columns.set(role, column);
+  }
+  const prompt = columns.get('prompt');
+  if (prompt === undefined) throw new UsageError(`--map ${text}: prompt=COLUMN is missing`);
+  const [target, rejected, system] = ['target', 'rejected', 'system'].map((role) => columns.get(role));
+  return { prompt, ...(target && { target }), ...(rejected && { rejected }), ...(system && { system }) };
+}
+
+/** What --check says of the file itself. */
+export function dataText({ dataset, preview }: LoadedData): string {
+  const { rows, duplicates = [] } = dataset;
+  const kinds: readonly [number, string][] = [
+    [rows.filter(({ target }) => target === undefined).length, 'without a target (for evaluation only)'],
+    [rows.filter(({ history }) => history !== undefined).length, 'with earlier turns'],
+    [rows.filter(({ rejected }) => rejected !== undefined).length, 'with rejected answers'],
+    [rows.filter(({ grader }) => grader !== undefined).length, 'with a grader'],
+  ];
+  const told = kinds.filter(([n]) => n > 0).map(([n, what]) => `, ${n} ${what}`);
+  const format = preview?.format ? formatTitle(preview.format) : 'the embedded data';
+  const container = preview === null ? '' : ` in ${preview.container}${preview.gzip ? ', gzip' : ''}`;
+  const lines = [
+    `Data: ${format}${container}`,
+    ...(preview?.notes ?? []).map((note) => `  ${note}`),
+    `Rows in the file: ${rows.length} good${told.join('')}; ` +
+      `${dataset.refused.length} refused; ${duplicates.length} exact duplicates, left out`,
+    ...duplicates.slice(0, LISTED).map(({ line, reason }) => `  line ${line}: ${reason}`),
+  ];
+  if (duplicates.length > LISTED) lines.push(`  ... and ${duplicates.length - LISTED} more`);
+  return lines.join('\n');
 }

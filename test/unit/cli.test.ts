@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readArguments } from '../../scripts/headless/arguments.ts';
-import { loadDataset } from '../../scripts/headless/data.ts';
+import { dataText, loadDataset } from '../../scripts/headless/data.ts';
 import { duration, progressText, short } from '../../scripts/headless/progress.ts';
 import { inside } from '../../scripts/headless/server.ts';
 import { DEFAULT_CONFIG } from '../../src/pipeline/config.ts';
@@ -111,9 +111,31 @@ test('flags win over --config, --set over flags', () => {
 
 test('data.onBadRow decides whether a bad row stops the run', async () => {
   const path = join(folder, 'good.jsonl');
-  expect((await loadDataset(path, DEFAULT_CONFIG)).refused).toHaveLength(1);
+  expect((await loadDataset(path, DEFAULT_CONFIG)).dataset.refused).toHaveLength(1);
   const strict = { ...DEFAULT_CONFIG, data: { ...DEFAULT_CONFIG.data, onBadRow: 'stop' as const } };
   await expect(loadDataset(path, strict)).rejects.toThrow(/good\.jsonl: line 2/);
+});
+
+test('a file of an unknown format needs --map, and --check says what was read', async () => {
+  const path = join(folder, 'own.csv');
+  writeFileSync(path, 'ask,say\nWhat?,That.\nWhat?,That.\nWho?,\n');
+  await expect(loadDataset(path, DEFAULT_CONFIG)).rejects.toThrow(
+    /the columns are ask, say; .*: --map prompt=COLUMN,target=COLUMN/,
+  );
+  const { mapping } = read('--data', path, '--map', 'prompt=ask, target=say');
+  const data = await loadDataset(path, DEFAULT_CONFIG, mapping);
+  expect(data.dataset.rows).toEqual([
+    { prompt: 'What?', target: 'That.', line: 2 },
+    { prompt: 'Who?', line: 4 },
+  ]);
+  expect(dataText(data).split('\n')).toEqual([
+    'Data: columns chosen by hand in csv',
+    'Rows in the file: 2 good, 1 without a target (for evaluation only); 0 refused; 1 exact duplicates, left out',
+    '  line 3: the same as line 2',
+  ]);
+  for (const bad of ['ask', 'target=say', 'prompt=', 'promt=ask']) {
+    expect(() => read('--data', path, '--map', bad)).toThrow(`--map ${bad}: `);
+  }
 });
 
 test('no path leads out of a served folder', () => {

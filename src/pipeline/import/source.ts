@@ -84,7 +84,7 @@ async function tellText(head: string, ending: string, whole: boolean): Promise<T
     const place = jsonPlace(head, whole);
     if (place !== null) return { container: 'json', place };
     // A table whose first column's name begins with a bracket is still one by its name.
-    const isTable = /^(csv|tsv|tab)$/.test(ending) && !isJson(head.split(/[\r\n]/)[0] ?? '');
+    const isTable = /^(csv|tsv|tab)$/.test(ending) && !isJson(head.trimStart().split(/[\r\n]/)[0] ?? '');
     if (!isTable) return { container: 'jsonl' };
   }
   if (isJsonName) return { container: 'jsonl' };
