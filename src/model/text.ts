@@ -16,6 +16,9 @@ export function visible(text: string): string {
   });
 }
 
+/** The same for a text of several lines: line ends stay. */
+export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
+
 /** At most `most` characters of a text for a message, dots where it goes on, every character visible. */
 export function excerpt(text: string, most: number): string {
   // Cut before it is rewritten: the text may be megabytes long.
@@ -30,7 +33,7 @@ const MESSAGE = 1000;
 function bounded(message: string): string {
   const [head, tail] = [MESSAGE * 0.7, MESSAGE * 0.25];
   const short = message.length > MESSAGE ? `${message.slice(0, head)} ... ${message.slice(-tail)}` : message;
-  const shown = short.split('\n').map(visible).join('\n');
+  const shown = visibleLines(short);
   return shown.length > 2 * MESSAGE ? `${shown.slice(0, 2 * MESSAGE)} ...` : shown;
 }
 
