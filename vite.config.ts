@@ -119,6 +119,7 @@ export const SHARED: UserConfig = {
       'preact/jsx-dev-runtime',
       'preact/jsx-runtime',
       'protobufjs/minimal.js',
+      're2js',
       'uplot',
       'valibot',
     ],

@@ -15,7 +15,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
-          include: ['test/unit/**/*.test.ts'],
+          // The fuzz tests take their short form here; see test/fuzz/fuzz.ts.
+          include: ['test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
           testTimeout: 120_000,
         },
       },

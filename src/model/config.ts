@@ -1,5 +1,6 @@
 /** config.json of a Llama-architecture model: what this project can run, checked field by field. */
 import * as v from 'valibot';
+import { InputError } from './text.ts';
 
 export interface ModelConfig {
   readonly architecture: string;
@@ -17,7 +18,7 @@ export interface ModelConfig {
 }
 
 /** A model folder that can't be used: which file and field, and what would be accepted. */
-export class ModelError extends Error {
+export class ModelError extends InputError {
   override name = 'ModelError';
 }
 

@@ -3,9 +3,10 @@
  * the container, little endian, version 3. A file from elsewhere is checked length by length before it is used.
  */
 import type { NamedArray } from './safetensors.ts';
+import { InputError } from './text.ts';
 
 /** A GGUF file that can't be read; says where. */
-export class GgufError extends Error {
+export class GgufError extends InputError {
   override name = 'GgufError';
 }
 

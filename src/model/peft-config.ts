@@ -1,9 +1,10 @@
 /** adapter_config.json: what of PEFT's LoraConfig can be represented, and what each module is scaled with. */
 import * as v from 'valibot';
 import { TARGETS } from './parameters.ts';
+import { InputError } from './text.ts';
 
 /** adapter_config.json can't be used; the message names the field. */
-export class AdapterConfigError extends Error {
+export class AdapterConfigError extends InputError {
   override name = 'AdapterConfigError';
 }
 

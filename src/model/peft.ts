@@ -7,6 +7,7 @@ import { isTarget, type LoraModule } from './adapter.ts';
 import type { LoraConfig } from './parameters.ts';
 import { AdapterConfigError, readAdapterConfig } from './peft-config.ts';
 import { type NamedArray, readSafetensors, SafetensorsError, writeSafetensors } from './safetensors.ts';
+import { InputError } from './text.ts';
 
 export interface PeftAdapter {
   /** What the adapter says it was trained on; '' where it does not say. */
@@ -15,7 +16,7 @@ export interface PeftAdapter {
 }
 
 /** An adapter that can't be used: which file, and why. */
-export class PeftError extends Error {
+export class PeftError extends InputError {
   override name = 'PeftError';
 }
 

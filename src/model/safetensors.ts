@@ -3,6 +3,7 @@
  * a JSON header, then the tensors' bytes. Files come from anywhere, so nothing in the header is believed
  * before it is checked; an error says what is wrong and with which tensor.
  */
+import { InputError } from './text.ts';
 
 /** Bytes an element, of the types that can be read. */
 const BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
@@ -31,7 +32,7 @@ export interface NamedArray {
   readonly data: Float32Array;
 }
 
-export class SafetensorsError extends Error {
+export class SafetensorsError extends InputError {
   override name = 'SafetensorsError';
 }
 
@@ -55,7 +56,8 @@ export function readHeader(file: Uint8Array): SafetensorsHeader {
   const text = utf8(file.subarray(8, 8 + length));
   const json = parseJson(text);
   const names = topLevelKeys(text);
-  const repeated = names.find((name, i) => names.indexOf(name, i + 1) >= 0);
+  const seen = new Set<string>();
+  const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated !== undefined) throw new SafetensorsError(`the name "${repeated}" occurs twice`);
   const entries = Object.entries(json)
     .filter(([name]) => name !== '__metadata__')

@@ -1,4 +1,5 @@
 /** The directory of a zip file, and everything that is refused before a byte is inflated. */
+import { InputError } from './text.ts';
 
 /** Bytes that can be read in parts: a file on disk, a Blob (see `blobSource`), an array (see `arraySource`). */
 export interface ByteSource {
@@ -8,7 +9,7 @@ export interface ByteSource {
 }
 
 /** A zip file that is damaged or not safe to read. */
-export class ZipError extends Error {
+export class ZipError extends InputError {
   override name = 'ZipError';
 }
 

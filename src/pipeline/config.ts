@@ -1,5 +1,6 @@
 /** The one RunConfig of the page, the headless runner and the checkpoints: defaults, validation, `--set`. */
 import * as v from 'valibot';
+import { excerpt, InputError } from '../model/text.ts';
 import {
   allowed,
   BACKENDS,
@@ -75,7 +76,7 @@ export interface OptimiserConfig {
 }
 
 /** Settings that were refused: one line each, naming the key, the value and what is allowed. */
-export class ConfigError extends Error {
+export class ConfigError extends InputError {
   override name = 'ConfigError';
 }
 
@@ -250,6 +251,7 @@ function merge(base: unknown, value: unknown, path: string, problems: string[]):
   }
   const merged: Record<string, unknown> = { ...base };
   for (const [name, inner] of Object.entries(value)) {
+    if (problems.length >= TOLD) return base;
     const key = path === '' ? name : `${path}.${name}`;
     if (!Object.hasOwn(base, name)) problems.push(unknownKey(key));
     else if (inner !== undefined) merged[name] = merge(base[name], inner, key, problems);
@@ -271,9 +273,15 @@ function parseText(key: ConfigKey, value: string): unknown {
   }
 }
 
+/** Longer names are not compared with others: that would take long. */
+const LONGEST_KEY = 100;
+/** Problems that are told; a file of another kind has thousands. */
+const TOLD = 20;
+
 function unknownKey(key: string): string {
   const last = (name: string) => name.split('.').at(-1);
   const near = (name: string) => Math.min(distance(key, name), last(key) === last(name) ? 2 : Infinity);
+  if (key.length > LONGEST_KEY) return `a name of ${key.length} characters: there is no such setting.`;
   const best = [...CONFIG_KEYS].sort((a, b) => near(a) - near(b))[0];
   return `${key}: there is no such setting; the nearest is ${best}.`;
 }
@@ -299,5 +307,5 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function show(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
+  return excerpt(JSON.stringify(value) ?? String(value), 80);
 }

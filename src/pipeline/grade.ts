@@ -2,6 +2,14 @@
  * Graders: what makes a response right, as data in a row of the data set. Letter case, punctuation and
  * spacing never matter except to `regex`, which sees the response as it is. Words match whole words only.
  */
+import { RE2JS } from 're2js';
+import { InputError } from '../model/text.ts';
+
+/** A grader that can't be used: which field, and what it should be. */
+export class GraderError extends InputError {
+  override name = 'GraderError';
+}
+
 export type Grader =
   /** The whole response is one of these. */
   | { readonly kind: 'exact-any'; readonly accept: readonly string[] }
@@ -22,7 +30,10 @@ export type Grader =
     }
   /** The last number in the response (digits, `1,234.5`), within `tolerance` (default 0). */
   | { readonly kind: 'number'; readonly value: number; readonly tolerance?: number }
-  /** A JavaScript regular expression, always in Unicode mode. */
+  /**
+   * A regular expression, always in Unicode mode. It comes with the data, and one for a backtracking engine could run
+   * for years; RE2 takes time in proportion to the text, and has no lookaround and no references back.
+   */
   | { readonly kind: 'regex'; readonly pattern: string; readonly flags?: string };
 
 type Kind = Grader['kind'];
@@ -71,20 +82,24 @@ export function grade(grader: Grader, response: string): boolean {
       return Math.abs(Number(found.replaceAll(',', '')) - grader.value) <= (grader.tolerance ?? 0);
     }
     case 'regex':
-      return new RegExp(grader.pattern, unicodeFlags(grader.flags)).test(response);
+      return expressionOf(grader).matcher(response).find();
   }
 }
 
 /** Reads a row's grader; the error says which field is wrong and what it should be. */
 export function parseGrader(value: unknown): Grader {
-  if (!isRecord(value)) throw new Error(`grader: expected an object, found ${show(value)}`);
+  if (!isRecord(value)) throw new GraderError(`grader: expected an object, found ${show(value)}`);
   const kind = value.kind;
   if (!isKind(kind)) {
-    throw new Error(`grader.kind: expected one of ${Object.keys(FIELDS).join(', ')}, found ${show(kind)}`);
+    throw new GraderError(
+      `grader.kind: expected one of ${Object.keys(FIELDS).join(', ')}, found ${show(kind)}`,
+    );
   }
   for (const field of Object.keys(value)) {
     if (field !== 'kind' && !FIELDS[kind].includes(field)) {
-      throw new Error(`grader (${kind}): unknown field "${field}"; known are ${FIELDS[kind].join(', ')}`);
+      throw new GraderError(
+        `grader (${kind}): unknown field "${field}"; known are ${FIELDS[kind].join(', ')}`,
+      );
     }
   }
   switch (kind) {
@@ -109,7 +124,7 @@ function parseContains(value: Readonly<Record<string, unknown>>): Grader {
   const any = texts(value, 'any');
   const none = texts(value, 'none');
   const maxWords = optionalNumber(value, 'maxWords', 1);
-  if (!all && !any && !none) throw new Error('grader (contains): give at least one of all, any, none');
+  if (!all && !any && !none) throw new GraderError('grader (contains): give at least one of all, any, none');
   return {
     kind: 'contains',
     ...(all && { all }),
@@ -124,7 +139,7 @@ function parseChoice(value: Readonly<Record<string, unknown>>): Grader {
   const options = required(texts(value, 'options'), 'options');
   const same = plainWords(answer).join(' ');
   if (!options.some((option) => plainWords(option).join(' ') === same)) {
-    throw new Error(`grader.options: must hold the answer ${show(answer)}`);
+    throw new GraderError(`grader.options: must hold the answer ${show(answer)}`);
   }
   const maxWords = optionalNumber(value, 'maxWords', 1);
   return { kind: 'choice', answer, options, ...(maxWords !== undefined && { maxWords }) };
@@ -133,18 +148,23 @@ function parseChoice(value: Readonly<Record<string, unknown>>): Grader {
 function parseRegex(value: Readonly<Record<string, unknown>>): Grader {
   const pattern = value.pattern;
   if (typeof pattern !== 'string' || pattern === '') {
-    throw new Error(`grader.pattern: expected a regular expression as text, found ${show(pattern)}`);
+    throw new GraderError(`grader.pattern: expected a regular expression as text, found ${show(pattern)}`);
   }
   const flags = value.flags;
   if (flags !== undefined && (typeof flags !== 'string' || !/^[imsu]*$/.test(flags))) {
-    throw new Error(`grader.flags: expected some of i, m, s, u, found ${show(flags)}`);
+    throw new GraderError(`grader.flags: expected some of i, m, s, u, found ${show(flags)}`);
   }
+  if (pattern.length > LONGEST_PATTERN) {
+    throw new GraderError(`grader.pattern: ${pattern.length} characters, of at most ${LONGEST_PATTERN}`);
+  }
+  const grader: RegexGrader =
+    flags === undefined ? { kind: 'regex', pattern } : { kind: 'regex', pattern, flags };
   try {
-    new RegExp(pattern, unicodeFlags(flags));
+    expressionOf(grader);
   } catch (error) {
-    throw new Error(`grader.pattern: ${error instanceof Error ? error.message : String(error)}`);
+    throw new GraderError(`grader.pattern: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return flags === undefined ? { kind: 'regex', pattern } : { kind: 'regex', pattern, flags };
+  return grader;
 }
 
 /** Finds a phrase as a run of whole words. */
@@ -153,8 +173,25 @@ function finder(words: readonly string[]): (phrase: string) => boolean {
   return (phrase) => line.includes(` ${plainWords(phrase).join(' ')} `);
 }
 
-function unicodeFlags(flags: string | undefined): string {
-  return `${(flags ?? '').replaceAll('u', '')}u`;
+type RegexGrader = Extract<Grader, { kind: 'regex' }>;
+
+const LONGEST_PATTERN = 1000;
+
+/** Read once a grader: it is asked about every answer. */
+const expressions = new WeakMap<RegexGrader, RE2JS>();
+
+function expressionOf(grader: RegexGrader): RE2JS {
+  const known = expressions.get(grader);
+  if (known !== undefined) return known;
+  const { pattern, flags = '' } = grader;
+  const expression = RE2JS.compile(
+    RE2JS.translateRegExp(pattern),
+    (flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0) |
+      (flags.includes('m') ? RE2JS.MULTILINE : 0) |
+      (flags.includes('s') ? RE2JS.DOTALL : 0),
+  );
+  expressions.set(grader, expression);
+  return expression;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -169,7 +206,7 @@ function texts(value: Readonly<Record<string, unknown>>, field: string): string[
   const list = value[field];
   if (list === undefined) return undefined;
   if (!Array.isArray(list) || list.length === 0) {
-    throw new Error(`grader.${field}: expected a list of texts with at least one, found ${show(list)}`);
+    throw new GraderError(`grader.${field}: expected a list of texts with at least one, found ${show(list)}`);
   }
   return list.map((item: unknown, i) => word(item, `${field}[${i}]`));
 }
@@ -180,7 +217,9 @@ function text(value: Readonly<Record<string, unknown>>, field: string): string |
 
 function word(item: unknown, name: string): string {
   if (typeof item === 'string' && plainWords(item).length > 0) return item;
-  throw new Error(`grader.${name}: expected text with at least one letter or digit, found ${show(item)}`);
+  throw new GraderError(
+    `grader.${name}: expected text with at least one letter or digit, found ${show(item)}`,
+  );
 }
 
 function optionalNumber(
@@ -192,13 +231,13 @@ function optionalNumber(
   if (number === undefined) return undefined;
   if (typeof number !== 'number' || !Number.isFinite(number) || number < least) {
     const bound = Number.isFinite(least) ? ` of at least ${least}` : '';
-    throw new Error(`grader.${field}: expected a number${bound}, found ${show(number)}`);
+    throw new GraderError(`grader.${field}: expected a number${bound}, found ${show(number)}`);
   }
   return number;
 }
 
 function required<T>(value: T | undefined, field: string): T {
-  if (value === undefined) throw new Error(`grader.${field}: missing`);
+  if (value === undefined) throw new GraderError(`grader.${field}: missing`);
   return value;
 }
 

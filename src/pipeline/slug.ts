@@ -4,6 +4,8 @@ export function slugOf(name: string): string {
     name
       .toLowerCase()
       .replace(/[^\p{L}\p{N}]+/gu, '-')
+      // File systems end at 255 bytes; a letter has up to four.
+      .slice(0, 40)
       .replace(/^-|-$/g, '') || 'run'
   );
 }

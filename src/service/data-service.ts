@@ -1,4 +1,5 @@
 /** What the data worker does: reads data files into storage, batch by batch, so that no one ever holds a file. */
+import { visible } from '../model/text.ts';
 import { readDataset } from '../pipeline/dataset.ts';
 import {
   blobFile,
@@ -251,8 +252,8 @@ function named(rows: readonly RefusedRow[], file: string | undefined): readonly 
 }
 
 function nameOf([first = 'data', ...others]: readonly string[]): string {
-  if (others.length === 0) return first;
-  return `${first} and ${others.length} more`;
+  if (others.length === 0) return visible(first);
+  return `${visible(first)} and ${others.length} more`;
 }
 
 function noRows(sources: readonly DataSource[], refused: readonly RefusedRow[]): string {

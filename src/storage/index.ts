@@ -1,6 +1,7 @@
 /** Runs, data sets and model folders in IndexedDB. */
 import { type IDBPDatabase, openDB } from 'idb';
 import type { FileSource } from '../engine/types.ts';
+import { visible } from '../model/text.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
 import { under } from './chunks.ts';
@@ -83,7 +84,8 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
     createRun: async ({ name: title, config, datasetId }) => {
       const manifest: RunManifest = {
         id: crypto.randomUUID(),
-        name: title,
+        // Names stand within sentences of the page: none may reorder them.
+        name: visible(title),
         created: Date.now(),
         config,
         datasetId,

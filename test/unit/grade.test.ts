@@ -29,6 +29,7 @@ const cases: [Grader, right: string[], wrong: string[]][] = [
   ],
   [{ kind: 'number', value: 1234 }, ['12 and 1,234', '= 1234.0.'], ['1234 or 7', 'none', '-1234']],
   [{ kind: 'number', value: 0.5, tolerance: 0.1 }, ['0.45', 'about 0.6'], ['0.7']],
+  [{ kind: 'regex', pattern: '(\\p{L}+ ?)+\\u{21}$' }, ['é b!'], ['a '.repeat(3000)]],
   [{ kind: 'regex', pattern: '^yes\\b', flags: 'i' }, ['Yes, it is.'], ['Oh yes', 'Yesterday']],
 ];
 
@@ -82,7 +83,9 @@ describe('parseGrader', () => {
       { kind: 'number', value: 7, tolerance: -1 },
       'grader.tolerance: expected a number of at least 0, found -1',
     ],
-    [{ kind: 'regex', pattern: '(' }, 'grader.pattern: Invalid regular expression'],
+    [{ kind: 'regex', pattern: '(' }, 'grader.pattern: error parsing regexp: missing closing )'],
+    [{ kind: 'regex', pattern: '(?=a)b' }, 'grader.pattern: error parsing regexp: invalid or unsupported'],
+    [{ kind: 'regex', pattern: 'a'.repeat(1001) }, 'grader.pattern: 1001 characters, of at most 1000'],
     [{ kind: 'regex', pattern: 'a', flags: 'g' }, 'grader.flags: expected some of i, m, s, u, found "g"'],
   ])('refuses %j', (value, message) => {
     expect(() => parseGrader(value)).toThrow(message);

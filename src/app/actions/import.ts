@@ -1,4 +1,5 @@
 /** The user's own prompts and models: picked or dropped. */
+import { visible } from '../../model/text.ts';
 import { host } from '../host.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
@@ -73,7 +74,7 @@ const NEEDED = ['config.json', 'tokenizer.json', 'model.safetensors'];
 export async function useModel(files: readonly File[]): Promise<void> {
   if (busy.value) return;
   const root = files.find((file) => file.name === 'config.json')?.webkitRelativePath.split('/')[0];
-  const name = root === undefined || root === '' ? 'my-model' : root;
+  const name = root === undefined || root === '' ? 'my-model' : visible(root);
   const missing = NEEDED.filter((need) => !files.some((file) => file.name === need));
   // A sharded model has an index in place of the one file.
   const sharded = files.some((file) => file.name === 'model.safetensors.index.json');

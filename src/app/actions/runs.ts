@@ -1,5 +1,7 @@
 /** The list of runs and the shown one: open, read, name, delete. */
+
 import { batch } from '@preact/signals';
+import { visible } from '../../model/text.ts';
 import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { closeWorker } from '../client.ts';
 import { inMemory, openData, openPrepared } from '../dataset.ts';
@@ -185,7 +187,7 @@ export function newRun(): void {
 
 /** Names a run, or notes something about it. */
 export async function describeRun(id: string, words: { name: string; notes: string }): Promise<void> {
-  const name = words.name.trim();
+  const name = visible(words.name.trim());
   const notes = words.notes.trim();
   if (name === '') return;
   try {

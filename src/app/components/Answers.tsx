@@ -37,7 +37,7 @@ export function Answers({ target, rows, tall, onMark }: AnswersProps) {
           <FateMark fate={fate} paired={paired} byHand={response.excluded === true} />
           <span class="num muted">{similarity(response.similarity)}</span>
           <span class="text">
-            {response.text === '' ? <span class="muted">(empty)</span> : response.text}
+            {response.text === '' ? <span class="muted">(empty)</span> : <bdi>{response.text}</bdi>}
             {!response.stopped && (
               <span class="muted small" data-tip="Ended by the limit of tokens, not by the model.">
                 {' '}

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { visibleLines } from '../../model/text.ts';
 import { start } from '../actions.ts';
 import { busy, problem } from '../signals.ts';
 import { Icon } from './Icon.tsx';
@@ -23,7 +24,9 @@ export function Banner() {
   const now = problem.value;
   const [copied, setCopied] = useState('');
   if (now === null) return null;
-  const text = `${now.title}\n${now.details}`;
+  const title = visibleLines(now.title);
+  const details = visibleLines(now.details);
+  const text = `${title}\n${details}`;
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -36,7 +39,7 @@ export function Banner() {
     <section class="notice error-box" role="alert">
       <Icon name="warning" />
       <div class="stack">
-        <h3>{now.title}</h3>
+        <h3>{title}</h3>
         {now.safe !== '' && <p>{now.safe}</p>}
         {now.advice !== '' && <p>{now.advice}</p>}
         {now.action !== undefined && <ActionButton action={now.action} />}
@@ -44,7 +47,7 @@ export function Banner() {
           <details>
             <summary>Details</summary>
             <div class="stack">
-              <pre class="details">{now.details}</pre>
+              <pre class="details">{details}</pre>
               <button
                 type="button"
                 class="button"

@@ -1,3 +1,5 @@
+import { visibleLines } from '../../model/text.ts';
+
 interface TokenViewProps {
   readonly prompt: readonly string[];
   readonly target: readonly string[];
@@ -5,9 +7,9 @@ interface TokenViewProps {
   readonly counts?: readonly [prompt: number, target: number];
 }
 
-/** Spaces and line ends made visible, so that a piece's edges can be seen. */
-function visible(piece: string): string {
-  return piece.replaceAll(' ', '·').replaceAll('\n', '↵\n').replaceAll('\t', '→');
+/** Spaces, line ends and what else can't be seen made visible, so that a piece's edges can be told. */
+function shown(piece: string): string {
+  return visibleLines(piece.replaceAll('\t', '→')).replaceAll(' ', '·').replaceAll('\n', '↵\n');
 }
 
 /** Token pieces; those of the target, which the loss counts, are underlined and on their own ground. */
@@ -22,7 +24,7 @@ export function TokenView({ prompt, target, counts = [prompt.length, target.leng
         {all.map(({ piece, trained }, at) => (
           <span key={at} class={trained ? 'token trained' : 'token'}>
             {at === prompt.length && <span class="sr">Target: </span>}
-            {visible(piece)}
+            {shown(piece)}
           </span>
         ))}
       </p>

@@ -1,7 +1,8 @@
+import { InputError } from '../../model/text.ts';
 import type { RefusedRow } from '../types.ts';
 
 /** A data set that can't be used at all; the message names the line where one is to blame. */
-export class DataError extends Error {
+export class DataError extends InputError {
   override name = 'DataError';
   constructor(
     message: string,

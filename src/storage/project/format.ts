@@ -15,10 +15,11 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
+import { InputError } from '../../model/text.ts';
 import type { Kind } from './records.ts';
 
 /** A project file that cannot be read or written, in words for the reader. */
-export class ProjectError extends Error {
+export class ProjectError extends InputError {
   override name = 'ProjectError';
 }
 

@@ -1,5 +1,6 @@
 /** What the records of a project file must look like before they are stored: the page relies on it later. */
 import * as v from 'valibot';
+import { visible } from '../../model/text.ts';
 import { parseConfig } from '../../pipeline/config.ts';
 import { STAGES } from '../../pipeline/types.ts';
 import { ProjectError } from './format.ts';
@@ -85,13 +86,16 @@ export function renamed(
   names: Readonly<Record<'model' | 'dataset', ReadonlyMap<string, string>>>,
 ): unknown {
   if (!isObject(value)) return value;
-  if (store === 'datasets') return { ...value, id };
+  // Names stand within sentences of the page: none may reorder them.
+  const name = typeof value.name === 'string' ? visible(value.name) : value.name;
+  if (store === 'datasets') return { ...value, id, name };
   if (store === 'models') return { ...value, folder: id };
   if (store !== 'runs') return value;
   const { config, datasetId } = value;
   return {
     ...value,
     id,
+    name,
     datasetId: other(names.dataset, datasetId),
     config: settings(isObject(config) ? { ...config, ...folders(names.model, config) } : config),
   };

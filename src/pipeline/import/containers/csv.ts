@@ -78,7 +78,8 @@ function lineBreaks(cell: string): number {
 
 function nameColumns(cells: readonly string[]): string[] {
   const names = cells.map((cell, i) => cell.trim() || `column ${i + 1}`);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined) {
     throw new DataError(`two columns are called "${twice}" in the first row; give each its own name`);
   }
