@@ -11,13 +11,14 @@ import type { LanguageModel } from '../../src/engine/types.ts';
 import { uniformAdapter } from '../../src/model/adapter.ts';
 import { readPeft } from '../../src/model/peft.ts';
 import { parseConfig } from '../../src/pipeline/config.ts';
-import { readDataset } from '../../src/pipeline/dataset.ts';
+import { readDataset, readRows } from '../../src/pipeline/dataset.ts';
 import { type AnswerRequest, answerBenchmark, readBenchmark } from '../../src/pipeline/export/answers.ts';
 import { DEFAULT_ANSWERS } from '../../src/pipeline/export/defaults.ts';
 import { armAdapter, exportRun } from '../../src/pipeline/export/index.ts';
 import { minedPairs, sampledResponses } from '../../src/pipeline/export/rows.ts';
 import { ExportError } from '../../src/pipeline/export/types.ts';
 import { poolOf } from '../../src/pipeline/filter.ts';
+import { bytesFile } from '../../src/pipeline/import/index.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
 import type { Arm, Dataset, ExportFormat, RunStore } from '../../src/pipeline/types.ts';
 import { DEFAULT_LM, greedy, loadModel } from '../fixtures/export-run.ts';
@@ -130,6 +131,27 @@ describe('mined pairs', () => {
       ]);
       expect(row.system).toBe(pairs[i]?.history.length ? 'Be brief.' : '');
     }
+  });
+
+  test.each<[ExportFormat, string]>([
+    ['trl', 'trl/pairs-conversational.jsonl'],
+    ['trl', 'trl/pairs.jsonl'],
+    ['llama-factory', 'llama-factory/run.json'],
+  ])('%s: our own import reads %s back', async (format, path) => {
+    const read = await readRows(bytesFile((await files(format)).get(path) ?? new Uint8Array(), path));
+    expect(read.refused).toEqual([]);
+    const plain = path === 'trl/pairs.jsonl';
+    const row = (r: { prompt: string; target?: string; rejected?: readonly string[]; history?: unknown }) =>
+      JSON.stringify([r.prompt, r.target, r.rejected, r.history ?? []]);
+    const expected = (await minedPairs(store))
+      // Equal pairs are read once; the plain form has no turns to give back.
+      .filter(({ history }) => !plain || history.length === 0)
+      .map(({ prompt, chosen, rejected, history }) =>
+        row({ prompt, target: chosen, rejected: [rejected], history }),
+      );
+    expect(expected.length).toBeGreaterThan(8);
+    expect(read.rows.map(row)).toEqual(expect.arrayContaining([...new Set(expected)]));
+    expect(read.rows.length + read.duplicates.length).toBe((await minedPairs(store)).length);
   });
 
   test('before there are any, that is said', async () => {
