@@ -71,6 +71,9 @@ const modelWorker = (page: Page) => {
   return worker;
 };
 
+/** Room for the run, in bytes; little enough to be filled in a moment. */
+const QUOTA = 12e6;
+
 /** Fills what the browser still gives the page, to the last few bytes. */
 const fillStorage = (page: Page): Promise<void> =>
   page.evaluate(async () => {
@@ -79,16 +82,17 @@ const fillStorage = (page: Page): Promise<void> =>
     await new Promise((resolve) => {
       opening.onsuccess = resolve;
     });
+    // What could be compressed would not fill much.
+    const noise = new Uint8Array(1 << 20);
+    for (let at = 0; at < noise.length; at += 65536) crypto.getRandomValues(noise.subarray(at, at + 65536));
     const put = (size: number) =>
       new Promise<boolean>((resolve) => {
         const tx = opening.result.transaction('all', 'readwrite');
         tx.oncomplete = () => resolve(true);
         tx.onabort = () => resolve(false);
-        const bytes = new Uint8Array(size);
-        for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-        tx.objectStore('all').put(bytes);
+        tx.objectStore('all').put(noise.slice(0, size));
       });
-    for (const size of [1 << 22, 1 << 18, 1 << 14, 1 << 10, 1 << 6]) while (await put(size));
+    for (const size of [1 << 20, 1 << 16, 1 << 12, 1 << 8]) while (await put(size));
     opening.result.close();
   });
 
