@@ -51,6 +51,8 @@ async function openList(on: Page): Promise<void> {
   await on.getByRole('button', { name: /Open the run menu/ }).click();
   await on.getByRole('button', { name: /All runs/ }).click();
   await on.getByRole('heading', { name: 'Runs' }).waitFor();
+  // Away from whatever explains itself when it is pointed at.
+  await on.mouse.move(0, 0);
 }
 
 const row = (on: Page, name: string) =>
@@ -89,7 +91,7 @@ const seconds = (on: Page, run: string, stage: string): Promise<number | undefin
 test(
   'a finished run is listed with its figures and size; names and notes stay; keeping is asked for by the user',
   async () => {
-    await begin(page, await built.dataFile('one.jsonl', 0, 20));
+    await begin(page, await built.dataFile('one.jsonl', 0, 12));
     await finished(page);
     expect(await page.evaluate(() => sessionStorage.getItem('asked'))).toBeNull();
     await page.locator('.rail').getByRole('button', { name: 'Ask the browser to keep this' }).waitFor();
@@ -171,7 +173,7 @@ test(
 test(
   'a project goes to a fresh profile: a stopped run goes on there to the same bytes',
   async () => {
-    await begin(page, await built.dataFile('three.jsonl', 40, 24));
+    await begin(page, await built.dataFile('three.jsonl', 40, 20));
     // Stopped in the middle of sampling.
     await page
       .locator('.stage-link')
@@ -196,7 +198,7 @@ test(
     await other.getByText('Run First: was here already').waitFor({ timeout: 60_000 });
     expect(await other.locator('.run-table tbody tr').count()).toBe(3);
 
-    const name = 'three, k=8';
+    const name = 'three.jsonl, k=8';
     for (const each of [page, other]) {
       await row(each, name).getByRole('button', { name, exact: true }).click();
       await each.getByRole('button', { name: 'Resume' }).click();
@@ -243,7 +245,7 @@ test(
       .filter({ hasText: 'SFT' })
       .getByRole('progressbar')
       .waitFor({ timeout: LONG });
-    const name = 'four, k=8';
+    const name = 'four.jsonl, k=8';
 
     // This tab was open before: it hears of the run, lists it as running, and can delete nothing of it.
     await row(page, name).getByText('in another tab').waitFor({ timeout: 20_000 });
