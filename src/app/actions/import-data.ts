@@ -13,6 +13,7 @@ import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { activity, busy, edits, problem, said, view } from '../signals.ts';
 import { isStarted } from '../state.ts';
+import { tell } from '../tabs.ts';
 import { runName } from './edits.ts';
 import { measureStorage } from './preferences.ts';
 import { listRuns, openRun, openStage } from './runs.ts';
@@ -159,6 +160,7 @@ async function adopt(info: DatasetInfo): Promise<void> {
     id = (await host.createRun({ name, config: config.value, datasetId: info.id })).id;
   }
   await listRuns();
+  tell({ type: 'runs' });
   await openRun(id);
   // A new run was made with the edited settings; a changed one still waits for them.
   if (id === manifest?.id) edits.value = settings;

@@ -70,6 +70,7 @@ export async function start(until?: Stage): Promise<void> {
     await withRun(id, async () => {
       await storedRun();
       endedElsewhere.value = null;
+      tell({ type: 'runs' });
       await work(id, until);
     });
   } catch (error) {
