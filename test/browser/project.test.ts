@@ -46,14 +46,19 @@ const checkpoint = (stage: 'sft' | 'dpo', seed: number): Checkpoint => ({
   state: { step: 3, parameters: [floats(seed), Float32Array.of(-0, 1e-45)], m: [floats(1)], v: [floats(2)] },
 });
 
-async function makeRun({ storage }: Profile, name: string, model = 'default'): Promise<RunManifest> {
+async function makeRun(
+  { storage }: Profile,
+  name: string,
+  model = 'default',
+  adapter = 'none',
+): Promise<RunManifest> {
   const rows = [
     { prompt: 'p <b>"$&"</b>\u202e', target: 'tö\n' },
     { prompt: 'q', target: 't' },
   ];
   const dataset = await makeDataset('data', rows);
   const { id: datasetId } = await storage.data.save(dataset);
-  const manifest = await storage.createRun({ name, config: { ...config, model }, datasetId });
+  const manifest = await storage.createRun({ name, config: { ...config, model, adapter }, datasetId });
   const run = storage.run(manifest.id);
   const row = { prompt: 'p', target: 't', promptIds: [1, 2], targetIds: [3] };
   await run.savePrepared({ train: [row, row], heldOut: [], refused: [{ line: 1, reason: 'x' }] });
@@ -96,7 +101,8 @@ test('a project comes to another profile record for record, the bits of every nu
     { path: '../odd name', data: new Blob(['odd']) },
   ]);
   await here.storage.saveModelFolder('unused', [{ path: 'config.json', data: new Blob(['{}']) }]);
-  const one = await makeRun(here, 'one', 'my-model');
+  await here.storage.saveModelFolder('my adapter', [{ path: 'adapter_config.json', data: new Blob(['{}']) }]);
+  const one = await makeRun(here, 'one', 'my-model', 'my adapter');
   const two = await makeRun(here, 'two');
   const seen: [number, number][] = [];
   const zip = await here.project.exportProject([one.id, two.id], (...progress) => seen.push(progress));
@@ -105,13 +111,14 @@ test('a project comes to another profile record for record, the bits of every nu
   expect(result.map(({ kind, how }) => [kind, how])).toEqual([
     ['dataset', 'new'],
     ['model', 'new'],
+    ['model', 'new'],
     ['run', 'new'],
     ['run', 'new'],
   ]);
   await here.storage.deleteModelFolder('unused');
   expect(await everything(there.name)).toEqual(await everything(here.name));
   const again = await there.project.importProject(zip, ignore);
-  expect(again.map(({ how }) => how)).toEqual(['same', 'same', 'same', 'same']);
+  expect(again.map(({ how }) => how)).toEqual(['same', 'same', 'same', 'same', 'same']);
   const state = (await there.storage.run(one.id).checkpoint('dpo'))?.state;
   expect(Object.is(state?.parameters[1]?.[0], -0)).toBe(true);
   expect(state?.parameters[0]).toEqual(floats(7));
@@ -256,6 +263,20 @@ test('an import that is cancelled leaves nothing; one that the browser lost is s
   db.close();
   await there.project.importProject(zip, ignore);
   expect(await everything(there.name)).toEqual(await everything(here.name));
+});
+
+test('a file that is larger than what the browser has left is refused before anything is written', async () => {
+  const [here, there] = [await profile(), await profile()];
+  const zip = await here.project.exportProject([(await makeRun(here, 'one')).id], ignore);
+  const empty = await everything(there.name);
+  const { estimate } = StorageManager.prototype;
+  StorageManager.prototype.estimate = async () => ({ usage: 900_000, quota: 1_000_000 });
+  try {
+    await expect(there.project.importProject(zip, ignore)).rejects.toThrow('gives this page only 1 MB more');
+  } finally {
+    StorageManager.prototype.estimate = estimate;
+  }
+  expect(await everything(there.name)).toEqual(empty);
 });
 
 test('a file of the first schema goes through the migrations', async () => {

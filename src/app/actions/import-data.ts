@@ -8,10 +8,12 @@ import { callData, closeData } from '../data-client.ts';
 import { count, plural } from '../format.ts';
 import { host } from '../host.ts';
 import { guessMapping, importing, lastFiles, type MappingStep } from '../importing.ts';
+import { withRun } from '../locks.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { activity, busy, edits, problem, said, view } from '../signals.ts';
 import { isStarted } from '../state.ts';
+import { tell } from '../tabs.ts';
 import { runName } from './edits.ts';
 import { measureStorage } from './preferences.ts';
 import { listRuns, openRun, openStage } from './runs.ts';
@@ -147,15 +149,18 @@ async function adopt(info: DatasetInfo): Promise<void> {
   let id: string;
   if (manifest !== null && !isStarted(view.value)) {
     const old = await (await host.data()).info(manifest.datasetId);
-    const next = await host.changeDataset(manifest.id, info.id);
-    const unnamed = manifest.name === runName(old.name);
-    if (unnamed) await (await host.runStore(next.id)).saveManifest({ ...next, name: runName(info.name) });
-    id = next.id;
+    id = manifest.id;
+    await withRun(id, async () => {
+      const next = await host.changeDataset(manifest.id, info.id);
+      const unnamed = manifest.name === runName(old.name);
+      if (unnamed) await (await host.runStore(next.id)).saveManifest({ ...next, name: runName(info.name) });
+    });
   } else {
     const name = runName(info.name);
     id = (await host.createRun({ name, config: config.value, datasetId: info.id })).id;
   }
   await listRuns();
+  tell({ type: 'runs' });
   await openRun(id);
   // A new run was made with the edited settings; a changed one still waits for them.
   if (id === manifest?.id) edits.value = settings;

@@ -11,6 +11,7 @@ import {
   endedElsewhere,
   type Problem,
   problem,
+  runsOpen,
   selected,
   view,
 } from '../signals.ts';
@@ -45,7 +46,7 @@ function fold(): void {
 let followed: Stage | null = null;
 
 function follows(next: Stage): boolean {
-  const along = selected.value === null || selected.value === followed;
+  const along = !runsOpen.value && (selected.value === null || selected.value === followed);
   followed = next;
   return along;
 }
@@ -69,6 +70,7 @@ export async function start(until?: Stage): Promise<void> {
     await withRun(id, async () => {
       await storedRun();
       endedElsewhere.value = null;
+      tell({ type: 'runs' });
       await work(id, until);
     });
   } catch (error) {

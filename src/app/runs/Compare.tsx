@@ -117,7 +117,7 @@ function ComparedFigures({ chosen }: { chosen: readonly RunManifest[] }) {
   );
   return (
     <tbody>
-      <Heading columns={chosen.length}>Figures on held-out prompts</Heading>
+      <Heading columns={chosen.length}>Figures</Heading>
       {lines.map(({ label, help, values }) => (
         <Line key={label} label={label} help={help} values={values} />
       ))}
