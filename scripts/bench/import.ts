@@ -14,6 +14,7 @@ import { chromiumFlags } from '../chromium.ts';
 import { freshDist } from '../headless/build.ts';
 import { startServer } from '../headless/server.ts';
 import { setup } from '../setup.ts';
+import { type LongestTask, watchTasks } from './tasks.ts';
 
 export interface ImportFigures {
   readonly rows: number;
@@ -21,8 +22,8 @@ export interface ImportFigures {
   readonly bytes: number;
   /** From the choice of the file to the rows on the page. */
   readonly seconds: number;
-  /** Milliseconds, from the choice of the file to the end of the scrolling; 0 where no task took 50. */
-  readonly longestTask: number;
+  /** Of the page's main thread, from the choice of the file to the end of the scrolling. */
+  readonly longestTask: LongestTask;
   /** Bytes over those before the import, at the highest; null where the system does not tell. */
   readonly peakMemory: number | null;
 }
@@ -62,11 +63,10 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
     });
     try {
       const page = context.pages()[0] ?? (await context.newPage());
-      await watchTasks(page);
-      
+
       await page.goto(server.origin);
       await page.getByRole('button', { name: 'Align the example model' }).waitFor();
-      await page.evaluate(() => window.longTasks?.splice(0));
+      const tasks = await watchTasks(page);
       const memory = watchMemory(profile);
       const started = performance.now();
       const chooser = page.waitForEvent('filechooser');
@@ -78,7 +78,7 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
       const seconds = (performance.now() - started) / 1000;
       const peakMemory = memory.stop();
       await scrollThrough(page);
-      const longestTask = Math.max(0, ...(await page.evaluate(() => window.longTasks ?? [])));
+      const longestTask = await tasks.stop();
       return { rows, bytes: size, seconds, longestTask, peakMemory };
     } finally {
       await context.close();
@@ -87,26 +87,6 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
     await server.close();
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-declare global {
-  interface Window {
-    /** Milliseconds of every task of the main thread over 50 ms. */
-    longTasks?: number[];
-  }
-}
-
-/** Tasks of the main thread over 50 ms, as the browser itself reports them. */
-export async function watchTasks(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    const tasks: number[] = [];
-    window.longTasks = tasks;
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) {
-        tasks.push(duration);
-      }
-    }).observe({ type: 'longtask', buffered: true });
-  });
 }
 
 /** The list from end to end, as one drags its scrollbar. */
