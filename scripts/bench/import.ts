@@ -4,7 +4,7 @@
  */
 
 import { once } from 'node:events';
-import { createWriteStream, readdirSync, readFileSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { chromiumFlags } from '../chromium.ts';
 import { freshDist } from '../headless/build.ts';
 import { startServer } from '../headless/server.ts';
 import { setup } from '../setup.ts';
+import { watchProcesses } from './processes.ts';
 import { type LongestTask, watchTasks } from './tasks.ts';
 
 export interface ImportFigures {
@@ -24,8 +25,10 @@ export interface ImportFigures {
   readonly seconds: number;
   /** Of the page's main thread, from the choice of the file to the end of the scrolling. */
   readonly longestTask: LongestTask;
-  /** Bytes over those before the import, at the highest; null where the system does not tell. */
+  /** Of the page with its workers, bytes over those before the import at the highest; null where /proc is not. */
   readonly peakMemory: number | null;
+  /** Seconds of processor time that all processes of the browser took; null likewise. */
+  readonly processorSeconds: number | null;
 }
 
 const WORDS =
@@ -67,7 +70,7 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
       await page.goto(server.origin);
       await page.getByRole('button', { name: 'Align the example model' }).waitFor();
       const tasks = await watchTasks(page);
-      const memory = watchMemory(profile);
+      const use = watchProcesses(profile);
       const started = performance.now();
       const chooser = page.waitForEvent('filechooser');
       await page.getByRole('button', { name: 'Use my prompts' }).click();
@@ -76,10 +79,10 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
         .getByRole('tab', { name: `${rows.toLocaleString('en')} rows` })
         .waitFor({ timeout: 300_000 });
       const seconds = (performance.now() - started) / 1000;
-      const peakMemory = memory.stop();
+      const { peakMemory, processorSeconds } = use.stop();
       await scrollThrough(page);
       const longestTask = await tasks.stop();
-      return { rows, bytes: size, seconds, longestTask, peakMemory };
+      return { rows, bytes: size, seconds, longestTask, peakMemory, processorSeconds };
     } finally {
       await context.close();
     }
@@ -97,49 +100,4 @@ async function scrollThrough(page: Page): Promise<void> {
     await page.waitForTimeout(25);
   }
   await list.locator('.vrow .clip').last().filter({ hasText: /\w/ }).waitFor();
-}
-
-/** Highest sum of the resident memory of the browser's page processes, over what it was at the start. */
-function watchMemory(profile: string): { stop(): number | null } {
-  const before = pageMemory(profile);
-  let peak = before ?? 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, pageMemory(profile) ?? 0);
-  }, 50);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return before === null ? null : peak - before;
-    },
-  };
-}
-
-/** Bytes, by /proc; null where there is none. The page and its workers are threads of one renderer process. */
-function pageMemory(profile: string): number | null {
-  if (process.platform !== 'linux') return null;
-  const processes = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-        const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
-        return [{ pid: Number(pid), line, parent: field('PPid'), bytes: field('VmRSS') * 1024 }];
-      } catch {
-        return []; // ended meanwhile
-      }
-    });
-  const family = new Set(processes.filter(({ line }) => line.includes(profile)).map(({ pid }) => pid));
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const { pid, parent } of processes) {
-      if (family.has(parent) && !family.has(pid)) {
-        family.add(pid);
-        grown = true;
-      }
-    }
-  }
-  return processes
-    .filter(({ pid, line }) => family.has(pid) && line.includes('--type=renderer'))
-    .reduce((sum, { bytes }) => sum + bytes, 0);
 }
