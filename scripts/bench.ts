@@ -2,7 +2,7 @@
  * Speed of the default model on this machine, each figure beside its peer from the same run.
  *
  *   npm run bench                 all rows
- *   npm run bench -- --only NAME  sampling, training, checkpoint or demo
+ *   npm run bench -- --only NAME  sampling, training, checkpoint, import or demo
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,7 @@ import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
 import { projections, TARGETS } from '../src/model/parameters.ts';
 import { stream } from '../src/model/random.ts';
 import { checkpointRow } from './bench/checkpoint.ts';
+import { measureImport } from './bench/import.ts';
 import { folder } from './lib/native.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
@@ -167,10 +168,24 @@ function demoRow(): Row {
   };
 }
 
+/** 100,000 rows in Alpaca's form through the page's own button. */
+async function importRow(): Promise<Row> {
+  const figures = await measureImport(100_000);
+  const { rows, bytes, seconds: time, longestTask, peakMemory, processorSeconds } = figures;
+  const memory = peakMemory === null ? '' : `, memory ${(peakMemory / bytes).toFixed(1)}x the file`;
+  const processor = processorSeconds === null ? '' : ` (processor ${processorSeconds.toFixed(1)} s)`;
+  return {
+    name: `import of ${rows / 1000}k rows, ${(bytes / 1e6).toFixed(0)} MB JSONL`,
+    value: `${time.toFixed(1)} s${processor}, ${(bytes / 1e6 / time).toFixed(0)} MB/s${memory}`,
+    peer: `at most 15 s; longest task of the page ${longestTask.wall.toFixed(0)} ms (${longestTask.cpu.toFixed(0)} of its own), at most 100`,
+  };
+}
+
 const rows: Row[] = [];
 if (wanted('sampling')) rows.push(await samplingRow());
 if (wanted('training')) rows.push(await trainingRow());
 if (wanted('checkpoint')) rows.push(await checkpointRow());
+if (wanted('import')) rows.push(await importRow());
 if (wanted('demo')) rows.push(demoRow());
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} threads, Node ${process.version}`;
 console.log(machine);

@@ -4,7 +4,7 @@
  */
 
 import { once } from 'node:events';
-import { createWriteStream, readdirSync, readFileSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,8 @@ import { chromiumFlags } from '../chromium.ts';
 import { freshDist } from '../headless/build.ts';
 import { startServer } from '../headless/server.ts';
 import { setup } from '../setup.ts';
+import { watchProcesses } from './processes.ts';
+import { type LongestTask, watchTasks } from './tasks.ts';
 
 export interface ImportFigures {
   readonly rows: number;
@@ -21,10 +23,12 @@ export interface ImportFigures {
   readonly bytes: number;
   /** From the choice of the file to the rows on the page. */
   readonly seconds: number;
-  /** Milliseconds, from the choice of the file to the end of the scrolling; 0 where no task took 50. */
-  readonly longestTask: number;
-  /** Bytes over those before the import, at the highest; null where the system does not tell. */
+  /** Of the page's main thread, from the choice of the file to the end of the scrolling. */
+  readonly longestTask: LongestTask;
+  /** Of the page with its workers, bytes over those before the import at the highest; null where /proc is not. */
   readonly peakMemory: number | null;
+  /** Seconds of processor time that all processes of the browser took; null likewise. */
+  readonly processorSeconds: number | null;
 }
 
 const WORDS =
@@ -62,12 +66,11 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
     });
     try {
       const page = context.pages()[0] ?? (await context.newPage());
-      await watchTasks(page);
-      
+
       await page.goto(server.origin);
       await page.getByRole('button', { name: 'Align the example model' }).waitFor();
-      await page.evaluate(() => window.longTasks?.splice(0));
-      const memory = watchMemory(profile);
+      const tasks = await watchTasks(page);
+      const use = watchProcesses(profile);
       const started = performance.now();
       const chooser = page.waitForEvent('filechooser');
       await page.getByRole('button', { name: 'Use my prompts' }).click();
@@ -76,10 +79,10 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
         .getByRole('tab', { name: `${rows.toLocaleString('en')} rows` })
         .waitFor({ timeout: 300_000 });
       const seconds = (performance.now() - started) / 1000;
-      const peakMemory = memory.stop();
+      const { peakMemory, processorSeconds } = use.stop();
       await scrollThrough(page);
-      const longestTask = Math.max(0, ...(await page.evaluate(() => window.longTasks ?? [])));
-      return { rows, bytes: size, seconds, longestTask, peakMemory };
+      const longestTask = await tasks.stop();
+      return { rows, bytes: size, seconds, longestTask, peakMemory, processorSeconds };
     } finally {
       await context.close();
     }
@@ -87,26 +90,6 @@ export async function measureImport(rows: number): Promise<ImportFigures> {
     await server.close();
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-declare global {
-  interface Window {
-    /** Milliseconds of every task of the main thread over 50 ms. */
-    longTasks?: number[];
-  }
-}
-
-/** Tasks of the main thread over 50 ms, as the browser itself reports them. */
-export async function watchTasks(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    const tasks: number[] = [];
-    window.longTasks = tasks;
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) {
-        tasks.push(duration);
-      }
-    }).observe({ type: 'longtask', buffered: true });
-  });
 }
 
 /** The list from end to end, as one drags its scrollbar. */
@@ -117,49 +100,4 @@ async function scrollThrough(page: Page): Promise<void> {
     await page.waitForTimeout(25);
   }
   await list.locator('.vrow .clip').last().filter({ hasText: /\w/ }).waitFor();
-}
-
-/** Highest sum of the resident memory of the browser's page processes, over what it was at the start. */
-function watchMemory(profile: string): { stop(): number | null } {
-  const before = pageMemory(profile);
-  let peak = before ?? 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, pageMemory(profile) ?? 0);
-  }, 50);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return before === null ? null : peak - before;
-    },
-  };
-}
-
-/** Bytes, by /proc; null where there is none. The page and its workers are threads of one renderer process. */
-function pageMemory(profile: string): number | null {
-  if (process.platform !== 'linux') return null;
-  const processes = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-        const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
-        return [{ pid: Number(pid), line, parent: field('PPid'), bytes: field('VmRSS') * 1024 }];
-      } catch {
-        return []; // ended meanwhile
-      }
-    });
-  const family = new Set(processes.filter(({ line }) => line.includes(profile)).map(({ pid }) => pid));
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const { pid, parent } of processes) {
-      if (family.has(parent) && !family.has(pid)) {
-        family.add(pid);
-        grown = true;
-      }
-    }
-  }
-  return processes
-    .filter(({ pid, line }) => family.has(pid) && line.includes('--type=renderer'))
-    .reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -16,7 +16,10 @@ import type { DataRow, Dataset, DatasetInfo, RefusedRow } from '../pipeline/type
 import type { DatasetWriter } from '../storage/datasets.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { Storage } from '../storage/index.ts';
+import { type ImportProgress, Meter } from './meter.ts';
 import { shortRecord, shortRow } from './shorten.ts';
+
+export type { ImportProgress };
 
 /** A file to read, and how where it is not recognised by itself (or should be read differently). */
 export interface DataSource {
@@ -45,18 +48,6 @@ export interface FilePreview {
   readonly notes: readonly string[];
 }
 
-export interface ImportProgress {
-  readonly file: string;
-  readonly rows: number;
-  readonly refused: number;
-  readonly duplicates: number;
-  readonly bytes: number;
-  readonly totalBytes: number;
-  /** Bytes a second; 0 while unknown. */
-  readonly rate: number;
-  readonly secondsLeft: number | null;
-}
-
 /** What workers/data.ts offers to the page. */
 export interface DataWorkerApi {
   /** @throws DataError where the file can't be read at all */
@@ -82,7 +73,6 @@ export interface DataServiceHost {
   readonly now: () => number;
 }
 
-const PROGRESS_EVERY_MS = 100;
 /** Rows of a preview that the page shows. */
 const SHOWN = 3;
 /** Stored bytes a byte of file, as measured: plain files take about their size, packed ones unpack. */
@@ -119,21 +109,49 @@ export function createDataService(host: DataServiceHost): DataWorkerApi {
   };
 }
 
+const sum = (sources: readonly DataSource[], of: (file: File) => number): number =>
+  sources.reduce((total, { file }) => total + of(file), 0);
+
 export async function importFiles(
   host: DataServiceHost,
   { id, sources }: ImportRequest,
   onProgress: (progress: ImportProgress) => void,
   signal: AbortSignal,
 ): Promise<DatasetInfo> {
-  const need = sources.reduce((sum, { file }) => sum + file.size * shareOf(file.name), 0);
-  await checkRoom(host, need);
+  await checkRoom(
+    host,
+    sum(sources, ({ size, name }) => size * shareOf(name)),
+  );
   const writer = await (await host.storage()).data.write(id);
   try {
-    return await fill(host, writer, sources, new Meter(host.now, sources, onProgress), signal);
+    return await fill(
+      host,
+      writer,
+      sources,
+      new Meter(
+        host.now,
+        sum(sources, ({ size }) => size),
+        onProgress,
+      ),
+      signal,
+    );
   } catch (error) {
     await writer.discard();
     throw error;
   }
+}
+
+/** What reading one file after the other has come to. */
+interface Reading {
+  readonly host: DataServiceHost;
+  readonly writer: DatasetWriter;
+  readonly meter: Meter;
+  readonly signal: AbortSignal;
+  readonly index: RowIndex;
+  readonly formats: Set<string>;
+  readonly containers: Set<string>;
+  /** A few, for the message where no row is left. */
+  readonly refused: RefusedRow[];
 }
 
 async function fill(
@@ -143,39 +161,58 @@ async function fill(
   meter: Meter,
   signal: AbortSignal,
 ): Promise<DatasetInfo> {
-  const index = new RowIndex();
-  const formats = new Set<string>();
-  const containers = new Set<string>();
-  const firstRefused: RefusedRow[] = [];
-  for (const { file, mapping } of sources) {
+  const [formats, containers, refused] = [new Set<string>(), new Set<string>(), []];
+  const reading: Reading = {
+    host,
+    writer,
+    meter,
+    signal,
+    index: new RowIndex(),
+    formats,
+    containers,
+    refused,
+  };
+  const names = sources.map(({ file }) => file.name);
+  for (const source of sources) {
     signal.throwIfAborted();
-    const data = blobFile(file, file.name);
-    const options = mapping === undefined ? {} : { mapping };
-    const { format, container } = titles(await previewData(data, options));
-    if (format !== null) formats.add(format);
-    containers.add(container);
-    const from = sources.length > 1 ? file.name : undefined;
-    let looked = 0;
-    for await (const batch of readData(data, { ...options, signal, index })) {
-      signal.throwIfAborted();
-      await writer.addRows('rows', batch.rows);
-      await writer.addRefused('refused', named(batch.refused, from));
-      await writer.addRefused('duplicates', named(batch.duplicates, from));
-      if (firstRefused.length < SHOWN) firstRefused.push(...batch.refused.slice(0, SHOWN));
-      meter.update(file.name, batch);
-      if (batch.bytes - looked < LOOK_EVERY) continue;
-      looked = batch.bytes;
-      await checkRoom(host, (file.size - batch.bytes) * shareOf(file.name));
+    try {
+      await readSource(reading, source, sources.length > 1);
+    } catch (error) {
+      if (sources.length === 1 || !(error instanceof DataError)) throw error;
+      throw new DataError(`${source.file.name}: ${error.message}`, error.refused);
     }
-    meter.ended(file);
+    meter.ended(source.file.size);
   }
-  if (meter.rows === 0) throw new DataError(noRows(sources, firstRefused), firstRefused);
+  if (meter.rows === 0) throw new DataError(noRows(names, reading.refused), reading.refused);
   return writer.finish({
-    name: nameOf(sources.map(({ file }) => file.name)),
-    fingerprint: index.fingerprint(),
+    name: nameOf(names),
+    fingerprint: reading.index.fingerprint(),
     format: [...formats].join('; '),
     container: [...containers].join('; '),
   });
+}
+
+async function readSource(reading: Reading, { file, mapping }: DataSource, several: boolean): Promise<void> {
+  const { host, writer, meter, signal, index, refused } = reading;
+  const data = blobFile(file, file.name);
+  const options = mapping === undefined ? {} : { mapping };
+  const { format, container } = titles(await previewData(data, options));
+  if (format !== null) reading.formats.add(format);
+  reading.containers.add(container);
+  const told = (rows: readonly RefusedRow[]) =>
+    several ? rows.map((row) => ({ ...row, file: file.name })) : rows;
+  let looked = 0;
+  for await (const batch of readData(data, { ...options, signal, index })) {
+    signal.throwIfAborted();
+    await writer.addRows('rows', batch.rows);
+    await writer.addRefused('refused', told(batch.refused));
+    await writer.addRefused('duplicates', told(batch.duplicates));
+    if (refused.length < SHOWN) refused.push(...batch.refused.slice(0, SHOWN));
+    meter.update(file.name, batch);
+    if (batch.bytes - looked < LOOK_EVERY) continue;
+    looked = batch.bytes;
+    await checkRoom(host, (file.size - batch.bytes) * shareOf(file.name));
+  }
 }
 
 const CONTAINER: Readonly<Record<Container, string>> = {
@@ -193,71 +230,13 @@ function titles({ container, gzip, format }: DataPreview): Pick<FilePreview, 'co
   };
 }
 
-/** Counts what was read and tells of it now and then. */
-class Meter {
-  rows = 0;
-  private refused = 0;
-  private duplicates = 0;
-  /** Bytes of the files read to their end. */
-  private before = 0;
-  private readonly total: number;
-  private readonly started: number;
-  private told = Number.NEGATIVE_INFINITY;
-
-  constructor(
-    private readonly now: () => number,
-    sources: readonly DataSource[],
-    private readonly tell: (progress: ImportProgress) => void,
-  ) {
-    this.total = sources.reduce((sum, { file }) => sum + file.size, 0);
-    this.started = now();
-  }
-
-  update(
-    file: string,
-    batch: {
-      readonly rows: readonly unknown[];
-      readonly refused: readonly unknown[];
-      readonly duplicates: readonly unknown[];
-      readonly bytes: number;
-    },
-  ): void {
-    this.rows += batch.rows.length;
-    this.refused += batch.refused.length;
-    this.duplicates += batch.duplicates.length;
-    const time = this.now();
-    if (time - this.told < PROGRESS_EVERY_MS) return;
-    this.told = time;
-    const bytes = this.before + batch.bytes;
-    const rate = time > this.started ? (bytes / (time - this.started)) * 1000 : 0;
-    this.tell({
-      file,
-      rows: this.rows,
-      refused: this.refused,
-      duplicates: this.duplicates,
-      bytes,
-      totalBytes: this.total,
-      rate,
-      secondsLeft: rate > 0 ? (this.total - bytes) / rate : null,
-    });
-  }
-
-  ended(file: File): void {
-    this.before += file.size;
-  }
-}
-
-function named(rows: readonly RefusedRow[], file: string | undefined): readonly RefusedRow[] {
-  return file === undefined ? rows : rows.map((row) => ({ ...row, file }));
-}
-
 function nameOf([first = 'data', ...others]: readonly string[]): string {
   if (others.length === 0) return visible(first);
   return `${visible(first)} and ${others.length} more`;
 }
 
-function noRows(sources: readonly DataSource[], refused: readonly RefusedRow[]): string {
-  const where = nameOf(sources.map(({ file }) => file.name));
+function noRows(names: readonly string[], refused: readonly RefusedRow[]): string {
+  const where = nameOf(names);
   if (refused.length === 0) return `${where} has no rows`;
   const told = refused.map(({ line, reason }) => `line ${line}: ${reason}`);
   return `${where} has no usable row; ${told.slice(0, SHOWN).join('; ')}`;

@@ -45,13 +45,14 @@ async function look(
   toMap: (previews: readonly FilePreview[]) => readonly number[],
 ): Promise<void> {
   const looking = { step: 'looking', names: files.map((file) => file.name) } as const;
+  const previews: FilePreview[] = [];
   batch(() => {
     importing.value = looking;
     problem.value = null;
   });
   openStage('data');
   try {
-    const previews = await Promise.all(files.map((file) => callData((api) => api.preview({ file }))));
+    for (const file of files) previews.push(await callData((api) => api.preview({ file })));
     if (importing.value !== looking) return;
     const mapped = toMap(previews);
     const [first] = mapped.flatMap((at) => previews[at] ?? []);
@@ -60,7 +61,8 @@ async function look(
     importing.value = { step: 'mapping', files, previews, mapped, mapping, shown: null, fault: '' };
     await showMapped();
   } catch (error) {
-    if (importing.value === looking) fail(looking.names, error);
+    // Of several files the one that is to blame.
+    if (importing.value === looking) fail(looking.names.slice(previews.length, previews.length + 1), error);
   }
 }
 
@@ -148,19 +150,19 @@ async function adopt(info: DatasetInfo): Promise<void> {
   const { manifest } = view.value;
   let id: string;
   if (manifest !== null && !isStarted(view.value)) {
-    const old = await (await host.data()).info(manifest.datasetId);
     id = manifest.id;
     await withRun(id, async () => {
-      const next = await host.changeDataset(manifest.id, info.id);
-      const unnamed = manifest.name === runName(old.name);
-      if (unnamed) await (await host.runStore(next.id)).saveManifest({ ...next, name: runName(info.name) });
+      const old = await (await host.data()).info(manifest.datasetId);
+      const next = await host.changeDataset(id, info.id);
+      const unnamed = next.name === runName(old.name);
+      if (unnamed) await (await host.runStore(id)).saveManifest({ ...next, name: runName(info.name) });
     });
   } else {
     const name = runName(info.name);
     id = (await host.createRun({ name, config: config.value, datasetId: info.id })).id;
   }
-  await listRuns();
   tell({ type: 'runs' });
+  await listRuns();
   await openRun(id);
   // A new run was made with the edited settings; a changed one still waits for them.
   if (id === manifest?.id) edits.value = settings;

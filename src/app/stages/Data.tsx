@@ -157,5 +157,15 @@ function Summary({ info }: { info: DatasetInfo }) {
     withRejected > 0 ? `${count(withRejected)} with rejected answers` : '',
     promptOnly > 0 ? `${count(promptOnly)} without a target, for evaluation` : '',
   ].filter((part) => part !== '');
-  return parts.length === 0 ? null : <p class="small muted">{parts.join(' · ')}</p>;
+  return (
+    <>
+      {parts.length > 0 && <p class="small muted">{parts.join(' · ')}</p>}
+      {promptOnly === info.counts.rows && (
+        <p class="notice warn-box">
+          No row has a target answer, so there is nothing to train on. Choose this file together with one that
+          has answers, or name the column that holds them.
+        </p>
+      )}
+    </>
+  );
 }
