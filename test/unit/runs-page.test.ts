@@ -260,7 +260,7 @@ test(
   async () => {
     const worker = watch(await context.newPage());
     await worker.goto(built.origin);
-    await begin(worker, await built.dataFile('four.jsonl', 80, 40));
+    await begin(worker, await built.dataFile('four.jsonl', 80, 100));
     await worker
       .locator('.stage-link')
       .filter({ hasText: 'SFT' })
@@ -286,15 +286,19 @@ test(
         return held.every((lock) => !lock.name?.startsWith('run '));
       });
     expect(await free()).toBe(false);
-    // Live: the bar of sampling moves here, though the work is there.
-    const sampling = page.locator('.stage-link').filter({ hasText: 'Sample' }).getByRole('progressbar');
-    await sampling.waitFor({ timeout: LONG });
+    // Live: the bar moves here, though the work is there.
+    const bar = page.locator('.stage-link').getByRole('progressbar').first();
+    const at = () => bar.evaluate((each) => `${each.ariaLabel} ${each.ariaValueNow}`);
+    const before = await at();
+    await expect.poll(at, { timeout: LONG }).not.toBe(before);
 
     await worker.close();
     await page.getByText('The other tab has ended; Resume goes on here.').waitFor({ timeout: 30_000 });
     expect(await free()).toBe(true);
     await page.getByRole('button', { name: 'Resume' }).click();
-    await finished(page);
+    await bar.waitFor({ timeout: LONG });
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByRole('button', { name: 'Resume' }).waitFor({ timeout: LONG });
     expect(errors).toEqual([]);
   },
   LONG,
