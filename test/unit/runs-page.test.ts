@@ -258,6 +258,7 @@ test(
 test(
   'two tabs on one run: one works, the other follows, can change nothing, and goes on when the first is closed',
   async () => {
+    await page.goto(`${built.origin}/#runs`);
     const worker = watch(await context.newPage());
     await worker.goto(built.origin);
     await begin(worker, await built.dataFile('four.jsonl', 80, 100));
