@@ -155,6 +155,6 @@ test("a model folder's name and its chat template's own words", async () => {
     .first()
     .click();
   await page.getByRole('alert').getByText('onerror').first().waitFor({ timeout: 120_000 });
-  await page.getByRole('alert').getByText('Details').click();
+  await page.getByRole('alert').getByText('Details', { exact: true }).click();
   await onlyText();
 }, 240_000);
