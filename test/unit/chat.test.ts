@@ -167,7 +167,7 @@ const HOSTILE: readonly [string, string, RegExp][] = [
   [
     'a loop without end',
     '{% for i in range(40000) %}{% for j in range(40000) %}{% endfor %}{% endfor %}',
-    /steps|ms/,
+    /more than \d+ (steps|characters)/,
   ],
   ['a range without end', '{% for i in range(10 ** 12) %}{% endfor %}', /range\(\) of 1000000000000 items/],
   ['a macro that calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', /more than 250 deep/],
@@ -272,13 +272,24 @@ const HOSTILE: readonly [string, string, RegExp][] = [
   ['what it raises, of any length', '{{ raise_exception(range(40000) | join) }}', /012345.*\.\.\. /],
 ];
 
+/** The clock's limit out of the way: on a busy machine it would come before the others. */
+const PATIENT = { ...JINJA_LIMITS, milliseconds: 60_000 };
+
+test('a template that takes longer than its time is stopped', () => {
+  const template = HOSTILE[0]?.[1] ?? '';
+  const limits = { ...JINJA_LIMITS, milliseconds: 20, steps: 1e9, text: 1e9 };
+  expect(() => compileChatTemplate('m', template, {}, limits).render([])).toThrow(
+    'it takes longer than 20 ms',
+  );
+});
+
 describe('a hostile template ends with a clear error, soon and in little memory', () => {
   test.each(HOSTILE)('%s', (_, template, message) => {
     const before = process.memoryUsage().rss;
     const start = performance.now();
     let error: unknown;
     try {
-      compileChatTemplate('evil-model', template).render([user('Hello\nthere')]);
+      compileChatTemplate('evil-model', template, {}, PATIENT).render([user('Hello\nthere')]);
     } catch (thrown) {
       error = thrown;
     }
@@ -287,8 +298,8 @@ describe('a hostile template ends with a clear error, soon and in little memory'
     expect(text).toMatch(message);
     expect(text).toMatch(/^evil-model: the chat template .*tokenizer_config\.json/);
     expect(text.length).toBeLessThan(700);
-    // The limit is 2 s; other tests may hold the cores.
-    expect(performance.now() - start).toBeLessThan(10_000);
+    // Other tests may hold the cores.
+    expect(performance.now() - start).toBeLessThan(30_000);
     expect(process.memoryUsage().rss - before).toBeLessThan(600 * 2 ** 20);
   });
 });
@@ -297,10 +308,8 @@ test('a long conversation is far from the limits', () => {
   const turns = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? user : assistant)('word '.repeat(200)));
   for (const template of Object.values(CHAT_TEMPLATES)) {
     const start = performance.now();
-    const text = compileChatTemplate('m', template, TOKENS, { ...JINJA_LIMITS, milliseconds: 20_000 }).render(
-      [...turns, user('end')],
-    );
+    const text = compileChatTemplate('m', template, TOKENS, PATIENT).render([...turns, user('end')]);
     expect(text.length).toBeGreaterThan(1000);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(performance.now() - start).toBeLessThan(20_000);
   }
 });

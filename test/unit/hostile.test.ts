@@ -83,15 +83,18 @@ async function onlyText(): Promise<void> {
     );
     return {
       hit: 'hit' in window,
-      elements: document.querySelectorAll(
-        'main img, main script, main iframe, main b, [onerror], [onload], [onmouseover], a[href^="javascript"]',
-      ).length,
+      // The page itself has no image, frame, inline handler or script address.
+      elements: [
+        ...document.querySelectorAll(
+          'main img, main script, iframe, [onerror], [onload], [onmouseover], a[href^="javascript"]',
+        ),
+      ].map((element) => element.outerHTML.slice(0, 200)),
       loose,
       title: overrides.test(document.title),
       labels: attributes.filter((text) => overrides.test(text) && /evil/.test(text)),
     };
   });
-  expect(found).toEqual({ hit: false, elements: 0, loose: [], title: false, labels: [] });
+  expect(found).toEqual({ hit: false, elements: [], loose: [], title: false, labels: [] });
   expect(events).toEqual([]);
 }
 
@@ -152,6 +155,6 @@ test("a model folder's name and its chat template's own words", async () => {
     .first()
     .click();
   await page.getByRole('alert').getByText('onerror').first().waitFor({ timeout: 120_000 });
-  await page.getByRole('alert').getByText('Details').click();
+  await page.getByRole('alert').getByText('Details', { exact: true }).click();
   await onlyText();
 }, 240_000);
