@@ -8,7 +8,7 @@ import type { Report } from '../../src/pipeline/types.ts';
 
 /** Real batches of the default settings; less sampling, which is not what is measured. */
 const SETTINGS = [
-  'data.limit=320',
+  'data.limit=160',
   'data.heldOut=3',
   'sample.n=8',
   'dpo.negatives=4',
