@@ -79,7 +79,20 @@ test('every entry of the menu gives its file, and a benchmark file is answered',
   await menu().click();
   await page.getByRole('button', { name: /Self-Contrast/, pressed: true }).waitFor();
   await shot('menu');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await shot('menu-dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 400, height: 800 });
+  await shot('menu-400');
+  // Nothing of the menu may lie outside a narrow window.
+  const box = await page.locator('.exports').boundingBox();
+  expect(box?.x ?? -1).toBeGreaterThanOrEqual(0);
+  expect((box?.x ?? 0) + (box?.width ?? 1000)).toBeLessThanOrEqual(400);
+  await page.setViewportSize({ width: 1280, height: 720 });
+  // Arrow keys walk through the entries; Escape closes.
+  await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Escape');
+  expect(await page.locator('.exports').count()).toBe(0);
 
   const gguf = await exported(/Adapter for llama.cpp/);
   expect(gguf.name).toMatch(/-lora\.gguf$/);

@@ -91,7 +91,7 @@ export function Exports() {
     during(work());
   };
   return (
-    <div class="row" style={{ flexWrap: 'nowrap' }}>
+    <div class="row exports-row">
       <button type="button" class="button primary" disabled={off} onClick={() => during(downloadAdapter())}>
         <Icon name="download" />{' '}
         {working ? 'Preparing' : partly ? 'Download SFT adapter' : 'Download adapter'}
