@@ -23,8 +23,8 @@ export type Importing =
   | { readonly step: 'reading'; readonly name: string; readonly progress: ImportProgress | null };
 
 export const importing = signal<Importing | null>(null);
-/** The files read last, as long as the page is open: they can be read differently. */
-export const lastFiles = signal<readonly File[]>([]);
+/** The files read last and the data set they became, as long as the page is open: they can be read differently. */
+export const lastFiles = signal<{ readonly dataset: string; readonly files: readonly File[] } | null>(null);
 
 const PROMPT = /^(prompt|question|query|instruction|input|user|ask|text)/i;
 const TARGET = /^(target|answer|response|completion|output|reply|chosen|assistant|label)/i;

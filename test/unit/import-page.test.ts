@@ -12,6 +12,7 @@ import { chromiumFlags } from '../../scripts/chromium.ts';
 import { freshDist } from '../../scripts/headless/build.ts';
 import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
 import { setup } from '../../scripts/setup.ts';
+import { visible } from '../../src/model/text.ts';
 import { readDatasetFile } from '../../src/pipeline/dataset.ts';
 import { bytesFile } from '../../src/pipeline/import/index.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile, realPath } from '../fixtures/realdata.ts';
@@ -159,10 +160,11 @@ test('an unknown file is asked about: columns by keyboard, the first rows at onc
   await drop([{ name: 'odd.csv', content: `id,frage,gut,schlecht\n${rows.join('\n')}\n` }]);
   const panel = page.getByRole('region', { name: 'Which column is what' });
   await panel.getByText('CSV, 4 columns').waitFor();
-  // The keyboard is led to the first question.
+  // The keyboard is led to the question.
   await expect
-    .poll(() => page.evaluate(() => document.activeElement?.closest('.field')?.textContent ?? ''))
-    .toMatch(/^Prompt/);
+    .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+    .toBe('Which column is what');
+  await page.keyboard.press('Tab');
   await page.keyboard.type('frage');
   await page.keyboard.press('Tab');
   await page.keyboard.type('gut');
@@ -265,11 +267,12 @@ describe('what a file says is never more than text', () => {
     await panel.getByLabel('Prompt', { exact: true }).selectOption(hostile);
     await panel.getByLabel('Target answer').selectOption('b');
     await panel.getByRole('button', { name: 'Read the file' }).click();
-    await page.getByRole('heading', { name: `${hostile}.jsonl`, exact: true }).waitFor();
+    // Names show what is unseen in them; a row's own text stays as it is.
+    await page.getByRole('heading', { name: `${visible(hostile)}.jsonl`, exact: true }).waitFor();
     expect(await page.locator('.turn dd').first().textContent()).toBe(`${hostile} a`);
     await drop([{ name: `${hostile}.json`, content: '{"broken' }]);
     await page.getByRole('alert').waitFor();
-    expect(await page.getByRole('alert').textContent()).toContain(hostile);
+    expect(await page.getByRole('alert').textContent()).toContain(visible(hostile));
     expect(await page.locator('img, #app script').count()).toBe(0);
   }, 120_000);
 

@@ -36,8 +36,9 @@ export async function useData(files: readonly File[]): Promise<void> {
 
 /** The same files again, with the columns named by the user. */
 export async function readDifferently(): Promise<void> {
-  if (busy.value || lastFiles.value.length === 0) return;
-  await look(lastFiles.value, (previews) => previews.map((_, at) => at));
+  const last = lastFiles.value;
+  if (busy.value || last === null) return;
+  await look(last.files, (previews) => previews.map((_, at) => at));
 }
 
 async function look(
@@ -112,7 +113,7 @@ async function read(sources: readonly DataSource[]): Promise<void> {
     const info = await store(sources);
     activity.value = 'idle';
     await adopt(info);
-    lastFiles.value = sources.map(({ file }) => file);
+    lastFiles.value = { dataset: info.id, files: sources.map(({ file }) => file) };
     importing.value = null;
     said.value = `${plural(info.counts.rows, 'row')} read, ${count(info.counts.refused)} refused.`;
   } catch (error) {

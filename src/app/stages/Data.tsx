@@ -56,7 +56,7 @@ function Rows({ dataset, prepared }: RowsProps) {
           <h3>
             <bdi>{dataset.info.name}</bdi>
           </h3>
-          <Buttons />
+          <Buttons dataset={dataset.info.id} />
         </header>
         <Summary info={dataset.info} />
         <div class="tabs">
@@ -125,11 +125,11 @@ function Rows({ dataset, prepared }: RowsProps) {
   );
 }
 
-function Buttons() {
+function Buttons({ dataset }: { dataset: string }) {
   const taken = busy.value || importing.value !== null;
   return (
     <span class="row">
-      {lastFiles.value.length > 0 && (
+      {lastFiles.value?.dataset === dataset && (
         <button
           type="button"
           class="button plain"

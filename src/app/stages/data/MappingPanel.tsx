@@ -30,13 +30,13 @@ export function MappingPanel({ now }: { now: MappingStep }) {
   const { files, previews, mapped, mapping, shown, fault } = now;
   const box = useRef<HTMLElement>(null);
   // The question comes while the user waits for something else, so the keyboard is led to it.
-  useEffect(() => box.current?.querySelector('select')?.focus(), []);
+  useEffect(() => box.current?.focus(), []);
   const first = previews[mapped[0] ?? 0];
   if (first === undefined) return null;
   const usable = shown !== null && shown.rows.length > 0;
   const others = mapped.length - 1;
   return (
-    <section class="card" aria-label="Which column is what" ref={box}>
+    <section class="card" aria-label="Which column is what" tabIndex={-1} ref={box}>
       <header>
         <h3>Which column is what?</h3>
         <span class="small muted">
