@@ -39,7 +39,8 @@ export async function crashTest(
   const server = await startServer(await freshDist(log));
   try {
     const file = join(scratch, 'dataset.json');
-    await writeFile(file, JSON.stringify(await loadDataset(DATA, CONFIG)));
+    const { dataset: rows } = await loadDataset(DATA, CONFIG);
+    await writeFile(file, JSON.stringify(rows));
     const dataset = server.offer({ kind: 'file', name: 'dataset.json', path: file });
     const job = { config: CONFIG, name: 'crash', dataset, check: false, extras: null };
     const setting: Setting = { browser: setup(), server, job };
