@@ -21,6 +21,18 @@ export default defineConfig({
         },
       },
       {
+        test: {
+          name: 'page',
+          environment: 'node',
+          include: ['test/page/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          // Each drives a browser of its own that fills the cores by itself; and after the unit tests.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
         ...SHARED,
         plugins: [ortFiles(), ...(existsSync(REAL_DATA) ? [serveFolder('/realdata/', REAL_DATA)] : [])],
         server: { headers: ISOLATION_HEADERS },
@@ -32,8 +44,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           // One page at a time: tests that train fill the cores by themselves.
           fileParallelism: false,
-          // After the unit tests, not beside them.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           browser: {
             enabled: true,
             headless: true,

@@ -1,6 +1,6 @@
 /**
- * `npm test`: sets the machine up, checks types and style, runs the unit and the browser tests, and ends with
- * the line `N passed, N failed, N skipped`, summed over both. Arguments are passed on as file filters.
+ * `npm test`: sets the machine up, checks types and style, runs the unit, page and browser tests, and ends
+ * with the line `N passed, N failed, N skipped`, summed over all. Arguments are passed on as file filters.
  */
 import { spawnSync } from 'node:child_process';
 import { startVitest } from 'vitest/node';

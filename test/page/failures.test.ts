@@ -71,9 +71,6 @@ const modelWorker = (page: Page) => {
   return worker;
 };
 
-/** Room for the run, in bytes; little enough to be filled in a moment. */
-const QUOTA = 12e6;
-
 /** Fills what the browser still gives the page, to the last few bytes. */
 const fillStorage = (page: Page): Promise<void> =>
   page.evaluate(async () => {
