@@ -1,7 +1,8 @@
 /** What the page knows of an import: which files, how they are read, how far it is. */
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import type { Mapping } from '../pipeline/import/index.ts';
 import type { FilePreview, ImportProgress } from '../service/data-service.ts';
+import { activity } from './signals.ts';
 
 /** Someone has to say which column is what. */
 export interface MappingStep {
@@ -23,6 +24,8 @@ export type Importing =
   | { readonly step: 'reading'; readonly name: string; readonly progress: ImportProgress | null };
 
 export const importing = signal<Importing | null>(null);
+/** A run started while files are being taken in would be one of the data before them. */
+export const canStart = computed(() => activity.value === 'idle' && importing.value === null);
 /** The files read last and the data set they became, as long as the page is open: they can be read differently. */
 export const lastFiles = signal<{ readonly dataset: string; readonly files: readonly File[] } | null>(null);
 

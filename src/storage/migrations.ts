@@ -26,10 +26,9 @@ export async function migrate(db: Database, tx: Upgrade, oldVersion: number): Pr
     }
   }
   if (oldVersion < 2) {
-    for (const name of ['rows', 'refused', 'tokens'] as const) db.createObjectStore(name);
+    for (const name of ['rows', 'refused', 'tokens', 'evaluation'] as const) db.createObjectStore(name);
     await intoChunks(tx);
   }
-  if (oldVersion < 3) db.createObjectStore('evaluation');
 }
 
 /** What version 1 kept whole. */

@@ -46,7 +46,7 @@ export interface Schema extends DBSchema {
   models: { key: [folder: string, path: string]; value: ModelFile };
 }
 
-export const VERSION = 3;
+export const VERSION = 2;
 
 export type Database = IDBPDatabase<Schema>;
 /** Names for a transaction over several stores. */

@@ -3,6 +3,7 @@ import { batch } from '@preact/signals';
 import type { RunEvent, Stage } from '../../pipeline/types.ts';
 import { callWorker, closeWorker, runStored, WorkerCrash, workerRuns } from '../client.ts';
 import { host } from '../host.ts';
+import { canStart } from '../importing.ts';
 import { RunLocked, withRun } from '../locks.ts';
 import { crashProblem, problemOf, problemOfRun } from '../problems.ts';
 import {
@@ -58,7 +59,7 @@ function onEvent(event: RunEvent): void {
 
 /** Runs the unfinished stages, up to and including `until`. */
 export async function start(until?: Stage): Promise<void> {
-  if (activity.value !== 'idle') return;
+  if (!canStart.value) return;
   batch(() => {
     activity.value = 'starting';
     problem.value = null;

@@ -1,5 +1,6 @@
 import { pause, start, stop } from '../actions.ts';
 import { percent } from '../format.ts';
+import { canStart } from '../importing.ts';
 import { staleFrom } from '../settings.ts';
 import { activity, elsewhere, endedElsewhere, selected, started, view } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
@@ -34,7 +35,7 @@ export function Controls() {
   return (
     <div class="stack" style={{ gap: '6px' }}>
       <div class="controls">
-        {idle && !finished && (
+        {canStart.value && !finished && (
           <button
             type="button"
             class={selected.value === null ? 'button' : 'button primary'}
@@ -72,10 +73,13 @@ export function Controls() {
         )}
       </div>
       <p class="small muted" style={{ padding: '0 8px', minHeight: '18px' }} aria-live="polite">
-        {doing === 'importing' && 'Reading data'}
+        {(doing === 'importing' || (idle && !canStart.value)) && 'Reading data'}
         {doing === 'starting' && 'Starting'}
         {(doing === 'pausing' || doing === 'stopping') && 'Stopping at a safe point'}
-        {idle && started.value && !finished && (ended ? ENDED : 'Everything finished so far is stored.')}
+        {canStart.value &&
+          started.value &&
+          !finished &&
+          (ended ? ENDED : 'Everything finished so far is stored.')}
       </p>
     </div>
   );

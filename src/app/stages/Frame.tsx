@@ -3,7 +3,8 @@ import type { Stage } from '../../pipeline/types.ts';
 import { start } from '../actions.ts';
 import { Settings } from '../components/Settings.tsx';
 import { duration, percent } from '../format.ts';
-import { activity, reading, view } from '../signals.ts';
+import { canStart } from '../importing.ts';
+import { reading, view } from '../signals.ts';
 import { STAGE_LEAD, STAGE_NAME, timeLeft } from '../stagetext.ts';
 
 /** What all stages share: name, one sentence, progress, the stage's picture, its settings. */
@@ -22,7 +23,7 @@ export function Frame({ stage, children }: { stage: Stage; children?: ComponentC
           <span class="row small muted">
             {state === 'done' && seconds !== undefined && <span>took {duration(seconds)}</span>}
             {state === 'running' && <span>{[percent(share, 0), left].filter(Boolean).join(' · ')}</span>}
-            {state === 'waiting' && activity.value === 'idle' && stage !== 'evaluate' && (
+            {state === 'waiting' && canStart.value && stage !== 'evaluate' && (
               <button type="button" class="button" onClick={() => void start(stage)}>
                 Run up to here
               </button>
