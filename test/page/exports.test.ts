@@ -72,6 +72,7 @@ let adapter = '';
 test('every entry of the menu gives its file, and a benchmark file is answered', async () => {
   await page.goto(server.origin);
   await choose('Use my prompts', join(scratch, 'mine.jsonl'));
+  await page.getByRole('tab', { name: '12 rows' }).waitFor();
   await page.getByRole('button', { name: 'Run all' }).click();
   await page.getByText('The run is finished.').waitFor({ timeout: 400_000 });
   await page.getByRole('button', { name: /7\s*Result/ }).click();

@@ -65,6 +65,30 @@ function atProgress(
   };
 }
 
+declare global {
+  interface Window {
+    /** The stage at whose first progress the model's worker is ended. */
+    endIn?(stage: Stage | null): void;
+  }
+}
+
+/** Runs in the page: from outside, a stage of this small run could be over before the worker is. */
+function endModelWorkers(): void {
+  let worker: Worker | null = null;
+  const Real = window.Worker;
+  window.Worker = class extends Real {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      if (options?.name?.startsWith('model')) worker = this;
+    }
+  };
+  window.endIn = (stage) => {
+    window.onSelfContrastEvent = (event) => {
+      if (event.type === 'progress' && event.progress.stage === stage) worker?.terminate();
+    };
+  };
+}
+
 const modelWorker = (page: Page) => {
   const worker = page.workers().find((each) => each.url().includes('model'));
   if (!worker) throw new Error('the model worker does not run');
@@ -139,16 +163,11 @@ test(
   async () => {
     const run = await runs.start();
     const page = await context.newPage();
-    let at: Stage | null = null;
-    const end = () => modelWorker(page).evaluate(() => self.close());
-    await openHeadless(
-      page,
-      run.origin,
-      atProgress(() => at, end),
-    );
+    await page.addInitScript(endModelWorkers);
+    await openHeadless(page, run.origin);
     const id = await run.create(page);
     for (const stage of STAGES) {
-      at = stage;
+      await page.evaluate((at) => window.endIn?.(at), stage);
       const result = await run.resume(page, id);
       expect(result).toMatchObject({
         type: 'failed',
@@ -157,7 +176,7 @@ test(
       const [manifest] = await page.evaluate(() => window.selfContrast.runs());
       expect(manifest?.stages[stage]).toBe('running'); // as it was left; resuming takes it up again
     }
-    at = null;
+    await page.evaluate(() => window.endIn?.(null));
     expect(await run.resume(page, id)).toMatchObject({ type: 'done' });
     expect(differences(whole, await run.files())).toEqual([]);
     await page.close();
