@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { readBenchmark } from '../../src/pipeline/export/answers.ts';
 import { DEFAULT_ANSWERS } from '../../src/pipeline/export/defaults.ts';
-import { type AnswerOptions, type Arm, EXPORT_FORMATS, type ExportFormat } from '../../src/pipeline/types.ts';
+import type { Arm } from '../../src/pipeline/types.ts';
+import { type AnswerOptions, EXPORT_FORMATS, type ExportFormat } from '../../src/pipeline/worker-api.ts';
 import { UsageError } from './fail.ts';
 
 /** What is written beside OUT's own files: OUT/export/... and OUT/answers/... */

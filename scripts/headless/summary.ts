@@ -1,5 +1,6 @@
 /** What is printed at the end of a run or a check. */
-import type { Arm, CheckResult, HeldOutScore, Report, RunManifest } from '../../src/pipeline/types.ts';
+import type { Arm, HeldOutScore, Report, RunManifest } from '../../src/pipeline/types.ts';
+import type { CheckResult } from '../../src/pipeline/worker-api.ts';
 import { duration, short } from './progress.ts';
 
 const ARMS: readonly (readonly [Arm, string])[] = [

@@ -4,7 +4,8 @@
  */
 import * as Comlink from 'comlink';
 import { OpenCalls } from '../engine/open-calls.ts';
-import { type ModelWorkerApi, type RunEvent, STAGES, type Stage } from '../pipeline/types.ts';
+import { type RunEvent, STAGES, type Stage } from '../pipeline/types.ts';
+import type { ModelWorkerApi } from '../pipeline/worker-api.ts';
 import { type Living, watchLife } from '../service/life.ts';
 
 /** The worker went away with calls pending. What was stored before is safe. */

@@ -1,5 +1,6 @@
 /** Exports and benchmark answers of the headless page, posted file by file as they are made. */
-import type { AnswerOptions, Arm, ExportFile, ExportFormat } from '../pipeline/types.ts';
+import type { Arm } from '../pipeline/types.ts';
+import type { AnswerOptions, ExportFile, ExportFormat } from '../pipeline/worker-api.ts';
 import { callback, callWorker } from './client.ts';
 
 export interface HeadlessExtras {

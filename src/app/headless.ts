@@ -1,6 +1,7 @@
 /** The page behind `npm run selfcontrast`: no view, one job, driven by scripts/selfcontrast.ts. */
 import type { RunConfig } from '../pipeline/config.ts';
-import type { CheckResult, Dataset, ExportFile, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
+import type { Dataset, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
+import type { CheckResult, ExportFile } from '../pipeline/worker-api.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { callWorker, runStored } from './client.ts';
 import {

@@ -4,7 +4,8 @@ import { answerBenchmark, readBenchmark } from '../pipeline/export/answers.ts';
 import { armAdapter, exportRun } from '../pipeline/export/index.ts';
 import { exportFiles } from '../pipeline/export/run-files.ts';
 import { slugOf } from '../pipeline/slug.ts';
-import type { ModelWorkerApi, RunManifest, RunStore } from '../pipeline/types.ts';
+import type { RunManifest, RunStore } from '../pipeline/types.ts';
+import type { ModelWorkerApi } from '../pipeline/worker-api.ts';
 
 type ExportApi = Pick<ModelWorkerApi, 'exportFiles' | 'exportAs' | 'answer'>;
 

@@ -17,7 +17,8 @@ import { minedPairs, sampledResponses } from '../../src/pipeline/export/rows.ts'
 import { poolOf } from '../../src/pipeline/filter.ts';
 import { bytesFile } from '../../src/pipeline/import/index.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
-import type { Arm, Dataset, ExportFormat, RunStore } from '../../src/pipeline/types.ts';
+import type { Arm, Dataset, RunStore } from '../../src/pipeline/types.ts';
+import type { ExportFormat } from '../../src/pipeline/worker-api.ts';
 import { DEFAULT_LM, loadModel } from '../fixtures/export-run.ts';
 import { memoryStore } from '../fixtures/memory-store.ts';
 

@@ -5,7 +5,7 @@ import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, problem, said, selected } from '../signals.ts';
 import { edit } from './edits.ts';
-import { ask } from './import.ts';
+import { askFiles } from './pick.ts';
 import { measureStorage } from './preferences.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -20,7 +20,7 @@ interface AdapterFiles {
 }
 
 export async function pickAdapter(): Promise<void> {
-  const files = await ask({ accept: '.zip,.json,.safetensors', multiple: true });
+  const files = await askFiles({ accept: '.zip,.json,.safetensors', multiple: true });
   if (files.length === 0) return;
   if (!(await takeAdapter(files))) {
     problem.value = {

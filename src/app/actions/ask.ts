@@ -1,7 +1,8 @@
 /** Questions to the worker outside a run: how the model sees a prompt, and chat. */
 
 import type { ChatMessage } from '../../engine/types.ts';
-import type { Arm, CheckResult, DataRow, SeenRow } from '../../pipeline/types.ts';
+import type { Arm, DataRow } from '../../pipeline/types.ts';
+import type { CheckResult, SeenRow } from '../../pipeline/worker-api.ts';
 import { callback, callWorker, WorkerCrash } from '../client.ts';
 import { withRun } from '../locks.ts';
 import { crashProblem, problemOf } from '../problems.ts';

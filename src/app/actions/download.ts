@@ -1,6 +1,6 @@
 /** The files of a run, as downloads. */
 import { slugOf } from '../../pipeline/slug.ts';
-import type { ExportFile } from '../../pipeline/types.ts';
+import type { ExportFile } from '../../pipeline/worker-api.ts';
 import { callWorker } from '../client.ts';
 import { problemOf } from '../problems.ts';
 import { problem, view } from '../signals.ts';

@@ -1,12 +1,13 @@
 /** A run in other tools' formats, and answers to benchmark files, as downloads. One at a time. */
 import { signal } from '@preact/signals';
-import type { AnswerOptions, Arm, ExportFile, ExportFormat } from '../../pipeline/types.ts';
+import type { Arm } from '../../pipeline/types.ts';
+import type { AnswerOptions, ExportFile, ExportFormat } from '../../pipeline/worker-api.ts';
 import { callback, callWorker, workerRuns } from '../client.ts';
 import { count, bytes as inBytes } from '../format.ts';
 import { problemOf } from '../problems.ts';
 import { problem, said, view } from '../signals.ts';
 import { save, slug } from './download.ts';
-import { ask } from './import.ts';
+import { askFiles } from './pick.ts';
 
 /** The export under way: its name and the share done; null while there is none. */
 export const exporting = signal<{ readonly what: string; readonly share: number } | null>(null);
@@ -46,7 +47,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /** Asks for a benchmark's prompt file and saves its answer file. */
 export async function answerFile(options: AnswerOptions): Promise<void> {
-  const [file] = await ask({ accept: '.jsonl,.json' });
+  const [file] = await askFiles({ accept: '.jsonl,.json' });
   if (file === undefined) return;
   const what = `Answers to ${file.name}`;
   await during(what, async (id) => {

@@ -7,31 +7,18 @@ import { busy, problem, said, selected, view } from '../signals.ts';
 import { takeAdapter } from './adapter.ts';
 import { edit } from './edits.ts';
 import { useData } from './import-data.ts';
+import { askFiles } from './pick.ts';
 import { measureStorage } from './preferences.ts';
-
-/** Asks for files through a file input, which works in every browser. */
-export function ask(options: { accept?: string; folder?: boolean; multiple?: boolean }): Promise<File[]> {
-  return new Promise((resolve) => {
-    const input = document.createElement('input');
-    input.type = 'file';
-    if (options.accept !== undefined) input.accept = options.accept;
-    if (options.folder) input.webkitdirectory = true;
-    if (options.multiple) input.multiple = true;
-    input.addEventListener('change', () => resolve([...(input.files ?? [])]));
-    input.addEventListener('cancel', () => resolve([]));
-    input.click();
-  });
-}
 
 /** What the picker offers; a dropped file is looked into whatever its name. */
 const DATA_FILES = '.jsonl,.ndjson,.json,.csv,.tsv,.txt,.parquet,.gz';
 
 export async function pickDataset(): Promise<void> {
-  await useData(await ask({ accept: DATA_FILES, multiple: true }));
+  await useData(await askFiles({ accept: DATA_FILES, multiple: true }));
 }
 
 export async function pickModel(): Promise<void> {
-  const files = await ask({ folder: true });
+  const files = await askFiles({ folder: true });
   if (files.length > 0) await useModel(files);
 }
 

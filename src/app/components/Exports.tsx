@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { DEFAULT_ANSWERS } from '../../pipeline/export/defaults.ts';
-import type { Arm, ExportFormat } from '../../pipeline/types.ts';
+import type { Arm } from '../../pipeline/types.ts';
+import type { ExportFormat } from '../../pipeline/worker-api.ts';
 import { exporting } from '../actions/exports.ts';
 import { answerFile, cancelExport, downloadAdapter, downloadFile, downloadFormat } from '../actions.ts';
 import { bytes } from '../format.ts';

@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import type { AdapterWeights, ChatMessage, LanguageModel, Sampler } from '../../engine/types.ts';
 import { seedOf } from '../../model/random.ts';
 import type { RunConfig } from '../config.ts';
-import type { AnswerFile, AnswerOptions } from '../types.ts';
+import type { AnswerFile, AnswerOptions } from '../worker-api.ts';
 import { jsonFile, jsonLines } from './rows.ts';
 import { ExportError } from './types.ts';
 

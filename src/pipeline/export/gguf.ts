@@ -1,6 +1,6 @@
 /** The adapter for llama.cpp. */
 import { writeGgufLora } from '../../model/gguf-lora.ts';
-import type { ExportFile } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 import { ExportError, type ExportRun } from './types.ts';
 
 export async function* exportGguf({ model, modules, slug }: ExportRun): AsyncGenerator<ExportFile> {

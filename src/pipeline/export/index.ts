@@ -1,7 +1,8 @@
 /** All formats a run can be exported to, and how to get one. */
 import { loraModules } from '../../model/adapter.ts';
 import { slugOf } from '../slug.ts';
-import type { Arm, ExportFile, ExportFormat, RunStore } from '../types.ts';
+import type { Arm, RunStore } from '../types.ts';
+import type { ExportFile, ExportFormat } from '../worker-api.ts';
 import { exportCluster } from './cluster.ts';
 import { exportGguf } from './gguf.ts';
 import { exportMerged } from './merged.ts';

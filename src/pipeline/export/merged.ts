@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from '../../model/safetensors.ts';
 import { openWeights, WEIGHTS_FILE, WEIGHTS_INDEX, type WeightsReader } from '../../model/weights.ts';
-import type { ExportFile } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 import { modelFiles, withDtype } from './model-files.ts';
 import { ExportError, type ExportRun } from './types.ts';
 

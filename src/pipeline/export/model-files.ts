@@ -2,7 +2,7 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { FileSource } from '../../engine/types.ts';
 import type { SafetensorsType } from '../../model/safetensors.ts';
-import type { ExportFile } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 import { ExportError } from './types.ts';
 
 /** What transformers and transformers.js may look for; config.json and tokenizer.json are always there. */

@@ -4,7 +4,7 @@ import { decoderGraph } from '../../model/decoder-graph.ts';
 import { merger } from '../../model/merge.ts';
 import { elements, modelWeights } from '../../model/parameters.ts';
 import { openWeights } from '../../model/weights.ts';
-import type { ExportFile } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 import { modelFiles, parseObject, withDtype } from './model-files.ts';
 import { jsonFile } from './rows.ts';
 import { ExportError, type ExportRun } from './types.ts';

@@ -2,7 +2,7 @@
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { ChatMessage } from '../../engine/types.ts';
 import { promptMessages } from '../prepare.ts';
-import type { ExportFile } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 import { jsonFile, jsonLines, minedPairs, type PairRow, sampledResponses } from './rows.ts';
 import { ExportError, type ExportRun } from './types.ts';
 

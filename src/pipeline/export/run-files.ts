@@ -4,7 +4,8 @@ import type { AdapterWeights, LanguageModel } from '../../engine/types.ts';
 import { namedAdapter } from '../../model/adapter.ts';
 import { ADAPTER_CONFIG, ADAPTER_MODEL, writePeft } from '../../model/peft.ts';
 import type { RunConfig } from '../config.ts';
-import type { ExportFile, RunManifest, RunStore } from '../types.ts';
+import type { RunManifest, RunStore } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 import { jsonLines, minedPairs, sampledResponses } from './rows.ts';
 
 const encode = utf8ToBytes;

@@ -3,7 +3,8 @@ import type { LanguageModel } from '../../engine/types.ts';
 import type { LoraModule } from '../../model/adapter.ts';
 import type { SafetensorsType } from '../../model/safetensors.ts';
 import type { RunConfig } from '../config.ts';
-import type { ExportFile, RunStore } from '../types.ts';
+import type { RunStore } from '../types.ts';
+import type { ExportFile } from '../worker-api.ts';
 
 /** A run can't be exported so: what stands in the way, and what would do instead. */
 export class ExportError extends Error {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { DataRow, SeenRow } from '../../../pipeline/types.ts';
+import type { DataRow } from '../../../pipeline/types.ts';
+import type { SeenRow } from '../../../pipeline/worker-api.ts';
 import { seeRow } from '../../actions.ts';
 import { count } from '../../format.ts';
 import { busy } from '../../signals.ts';
