@@ -9,8 +9,7 @@ import { type DataStore, dataStore } from './data-store.ts';
 import { DATASET_STORES, deleteDataset, sweepDatasets } from './datasets.ts';
 import { explained, need, StorageError } from './errors.ts';
 import { migrate } from './migrations.ts';
-import { PREPARED_STORES } from './prepared.ts';
-import { runStore } from './run-store.ts';
+import { RECORD_STORES, runStore } from './run-store.ts';
 import { type Schema, type Stores, VERSION } from './schema.ts';
 
 export { StorageError };
@@ -153,28 +152,15 @@ async function changeDataset(db: IDBPDatabase<Schema>, id: string, datasetId: st
 }
 
 async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
-  const stores: Stores = [
-    ...DATASET_STORES,
-    ...PREPARED_STORES,
-    'runs',
-    'responses',
-    'references',
-    'pairs',
-    'metrics',
-    'checkpoints',
-    'evaluation',
-    'answers',
-  ];
-  const tx = db.transaction(stores, 'readwrite');
+  const owned: Stores = [...RECORD_STORES, 'runs'];
+  const tx = db.transaction([...DATASET_STORES, ...owned], 'readwrite');
   const manifest = await tx.objectStore('runs').get(id);
   const others = (await tx.objectStore('runs').getAll()).filter((run) => run.id !== id);
   const orphan = manifest && !others.some((run) => run.datasetId === manifest.datasetId);
   await Promise.all([
     ...(orphan ? deleteDataset(tx, manifest.datasetId) : []),
-    ...(['runs', 'prepared', 'pairs', 'answers'] as const).map((store) => tx.objectStore(store).delete(id)),
-    ...(
-      ['tokens', 'refused', 'responses', 'references', 'metrics', 'checkpoints', 'evaluation'] as const
-    ).map((store) => tx.objectStore(store).delete(under(id))),
+    // A record's key is the run, or begins with it.
+    ...owned.flatMap((name) => [tx.objectStore(name).delete(id), tx.objectStore(name).delete(under(id))]),
     tx.done,
   ]);
 }

@@ -61,20 +61,22 @@ async function settle(work: readonly Promise<unknown>[]): Promise<void> {
   await explained(Promise.all(work));
 }
 
+/** Everything that a run's stages write. */
+export const RECORD_STORES: Stores = [
+  ...PREPARED_STORES,
+  'responses',
+  'references',
+  'pairs',
+  'metrics',
+  'checkpoints',
+  'evaluation',
+  'answers',
+];
+
 async function clearFrom(db: IDBPDatabase<Schema>, id: string, stage: Stage): Promise<void> {
   const from = STAGES.indexOf(stage);
   const redone = (name: Stage) => STAGES.indexOf(name) >= from;
-  const stores: Stores = [
-    ...PREPARED_STORES,
-    'responses',
-    'references',
-    'pairs',
-    'metrics',
-    'checkpoints',
-    'evaluation',
-    'answers',
-  ];
-  const tx = db.transaction(stores, 'readwrite');
+  const tx = db.transaction(RECORD_STORES, 'readwrite');
   const work: Promise<unknown>[] = [
     tx.objectStore('answers').delete(id),
     tx.objectStore('evaluation').delete(under(id)),

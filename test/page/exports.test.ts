@@ -1,47 +1,29 @@
 /** The export menu and the start from an adapter, in a real browser. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { unzipSync } from 'fflate';
-import { type BrowserContext, chromium, type Page } from 'playwright';
+import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { chromiumFlags } from '../../scripts/chromium.ts';
-import { freshDist } from '../../scripts/headless/build.ts';
-import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
-import { setup } from '../../scripts/setup.ts';
 import { readGguf } from '../../src/model/gguf.ts';
 import { readHeader } from '../../src/model/safetensors.ts';
+import { type BuiltPage, openBuiltPage } from '../fixtures/built-page.ts';
 
-const DATA = fileURLToPath(new URL('../../public/datasets/word-helper/train.jsonl', import.meta.url));
 /** Where pictures go, for people who ask for them. */
 const SHOTS = process.env.SCREENSHOTS;
 
-let server: LocalServer;
+let built: BuiltPage;
 let context: BrowserContext;
-let scratch: string;
 let page: Page;
 const errors: string[] = [];
 
 beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), 'self-contrast-exports-'));
-  server = await startServer(await freshDist(() => {}));
-  context = await chromium.launchPersistentContext(join(scratch, 'profile'), {
-    executablePath: setup(),
-    headless: true,
-    args: chromiumFlags('none'),
-    viewport: { width: 1280, height: 720 },
-  });
+  built = await openBuiltPage();
+  context = await built.profile();
   page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => errors.push(error.message));
-  const rows = (await readFile(DATA, 'utf8')).split('\n').slice(0, 12);
-  await writeFile(join(scratch, 'mine.jsonl'), rows.join('\n'));
+  await built.dataFile('mine.jsonl', 0, 12);
 }, 240_000);
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
-});
+afterAll(() => built?.close());
 
 const shot = async (name: string) => {
   if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `${name}.png`) });
@@ -70,8 +52,8 @@ async function exported(label: RegExp) {
 let adapter = '';
 
 test('every entry of the menu gives its file, and a benchmark file is answered', async () => {
-  await page.goto(server.origin);
-  await choose('Use my prompts', join(scratch, 'mine.jsonl'));
+  await page.goto(built.origin);
+  await choose('Use my prompts', join(built.scratch, 'mine.jsonl'));
   await page.getByRole('tab', { name: '12 rows' }).waitFor();
   await page.getByRole('button', { name: 'Run all' }).click();
   await page.getByText('The run is finished.').waitFor({ timeout: 400_000 });
@@ -115,7 +97,7 @@ test('every entry of the menu gives its file, and a benchmark file is answered',
   const bundle = unzipSync((await exported(/Continue on a cluster/)).bytes);
   expect(Object.keys(bundle)).toEqual(expect.arrayContaining(['cluster/README.md', 'cluster/dpo.yaml']));
 
-  const prompts = join(scratch, 'alpaca.json');
+  const prompts = join(built.scratch, 'alpaca.json');
   await writeFile(prompts, JSON.stringify([{ instruction: 'What is the plural of box?' }]));
   await menu().click();
   const chooser = page.waitForEvent('filechooser');
@@ -131,7 +113,7 @@ test('every entry of the menu gives its file, and a benchmark file is answered',
   ]);
 
   const zip = await downloaded(() => page.getByRole('button', { name: 'Download adapter' }).first().click());
-  adapter = join(scratch, 'aligned.zip');
+  adapter = join(built.scratch, 'aligned.zip');
   await writeFile(adapter, zip.bytes);
   expect(errors).toEqual([]);
 }, 600_000);
@@ -143,7 +125,7 @@ test('a file that is no benchmark is refused in words', async () => {
     .locator('.exports')
     .getByRole('button', { name: /Answer a benchmark file/ })
     .click();
-  await (await chooser).setFiles(join(scratch, 'mine.jsonl'));
+  await (await chooser).setFiles(join(built.scratch, 'mine.jsonl'));
   await page.getByText('The file is neither MT-Bench').first().waitFor();
   await page.getByRole('button', { name: 'Close this message' }).click();
 }, 60_000);

@@ -2,16 +2,12 @@
  * A data set, names and a model made to break the page: HTML, Markdown, javascript: addresses, direction overrides and
  * control characters in every text that comes from a file. All of it must arrive as text, and only as text.
  */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BrowserContext, chromium, type Page } from 'playwright';
+import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { chromiumFlags } from '../../scripts/chromium.ts';
-import { freshDist } from '../../scripts/headless/build.ts';
-import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
-import { setup } from '../../scripts/setup.ts';
+import { type BuiltPage, openBuiltPage } from '../fixtures/built-page.ts';
 
 const DEFAULT_LM = fileURLToPath(new URL('../../public/models/default-lm', import.meta.url));
 
@@ -32,21 +28,14 @@ const DATA = [
   '{"target": "x"}',
 ].join('\n');
 
-let server: LocalServer;
+let built: BuiltPage;
 let context: BrowserContext;
-let scratch: string;
 let page: Page;
 const events: string[] = [];
 
 beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), 'self-contrast-hostile-'));
-  server = await startServer(await freshDist(() => {}));
-  context = await chromium.launchPersistentContext(join(scratch, 'profile'), {
-    executablePath: setup(),
-    headless: true,
-    args: chromiumFlags('none'),
-    viewport: { width: 1280, height: 720 },
-  });
+  built = await openBuiltPage();
+  context = await built.profile();
   page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => events.push(error.message));
   page.on('dialog', (dialog) => {
@@ -54,15 +43,11 @@ beforeAll(async () => {
     void dialog.dismiss();
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(server.origin) && !/^(blob|data):/.test(request.url()))
+    if (!request.url().startsWith(built.origin) && !/^(blob|data):/.test(request.url()))
       events.push(request.url());
   });
 }, 240_000);
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
-});
+afterAll(() => built?.close());
 
 /** Nothing but text came of it, and no override reaches beyond its own box. */
 async function onlyText(): Promise<void> {
@@ -99,7 +84,7 @@ async function onlyText(): Promise<void> {
 }
 
 test('rows, refused rows, file and run names', async () => {
-  await page.goto(server.origin);
+  await page.goto(built.origin);
   const chooser = page.waitForEvent('filechooser');
   await page.getByRole('button', { name: 'Use my prompts' }).click();
   await (await chooser).setFiles({
@@ -131,7 +116,7 @@ test('a run on them: answers, tokens and downloads', async () => {
 }, 500_000);
 
 test("a model folder's name and its chat template's own words", async () => {
-  const folder = join(scratch, NAME);
+  const folder = join(built.scratch, NAME);
   await cp(DEFAULT_LM, folder, { recursive: true });
   const path = join(folder, 'tokenizer_config.json');
   const config = JSON.parse(await readFile(path, 'utf8'));

@@ -1,20 +1,16 @@
 /** The user's own files on the built page: dropped, picked, asked about, refused, cancelled. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { type BrowserContext, chromium, type Page } from 'playwright';
+import type { BrowserContext, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { writeAlpaca } from '../../scripts/bench/import.ts';
 import { watchTasks } from '../../scripts/bench/tasks.ts';
-import { chromiumFlags } from '../../scripts/chromium.ts';
-import { freshDist } from '../../scripts/headless/build.ts';
-import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
-import { setup } from '../../scripts/setup.ts';
 import { visible } from '../../src/model/text.ts';
 import { readDatasetFile } from '../../src/pipeline/dataset.ts';
 import { bytesFile } from '../../src/pipeline/import/index.ts';
+import { type BuiltPage, openBuiltPage } from '../fixtures/built-page.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile, realPath } from '../fixtures/realdata.ts';
 
 interface TestFile {
@@ -22,26 +18,18 @@ interface TestFile {
   readonly content: string | Uint8Array;
 }
 
-let server: LocalServer;
+let built: BuiltPage;
 let context: BrowserContext;
-let scratch: string;
 let page: Page;
 let errors: string[];
-let profiles = 0;
 
 beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), 'self-contrast-import-'));
-  server = await startServer(await freshDist(() => {}));
+  built = await openBuiltPage();
 }, 120_000);
 
 /** A browser of its own for each test, with nothing stored. */
 beforeEach(async () => {
-  context = await chromium.launchPersistentContext(join(scratch, `profile-${profiles++}`), {
-    executablePath: setup(),
-    headless: true,
-    args: chromiumFlags('none'),
-    viewport: { width: 1280, height: 720 },
-  });
+  context = await built.profile();
   page = context.pages()[0] ?? (await context.newPage());
   errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
@@ -49,7 +37,7 @@ beforeEach(async () => {
     errors.push(`a dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
-  await page.goto(server.origin);
+  await page.goto(built.origin);
   await page.getByRole('button', { name: 'Align the example model' }).waitFor();
   await page.getByText('1,000 prompts, 200 more held out').waitFor();
 }, 120_000);
@@ -57,10 +45,7 @@ afterEach(async () => {
   await context.close();
   expect(errors).toEqual([]);
 });
-afterAll(async () => {
-  await server?.close();
-  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
-});
+afterAll(() => built?.close());
 
 /** Drops files on the page, as from a file manager. */
 async function drop(files: readonly TestFile[]): Promise<void> {
@@ -241,7 +226,7 @@ test('a cancelled import leaves nothing behind and the old data in place', async
   await tab('5 rows').waitFor();
   const before = await storedData();
   expect(before.owners).toEqual(before.complete);
-  const path = join(scratch, 'large.jsonl');
+  const path = join(built.scratch, 'large.jsonl');
   await writeAlpaca(path, 60_000);
   await pick(path);
   const panel = page.getByRole('region', { name: 'Reading data' });
@@ -310,7 +295,7 @@ describe.skipIf(REAL_DATA === null)(`real data sets on the page (${REAL_DATA_NOT
 });
 
 test('while 5,000 rows are read and scrolled through, no task of the page takes 100 ms', async () => {
-  const path = join(scratch, 'five.jsonl');
+  const path = join(built.scratch, 'five.jsonl');
   await writeAlpaca(path, 5000);
   const tasks = await watchTasks(page);
   await pick(path);

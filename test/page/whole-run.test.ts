@@ -1,43 +1,28 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unzipSync } from 'fflate';
-import { type BrowserContext, chromium, type Page } from 'playwright';
+import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { chromiumFlags } from '../../scripts/chromium.ts';
-import { freshDist } from '../../scripts/headless/build.ts';
-import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
-import { setup } from '../../scripts/setup.ts';
+import { type BuiltPage, openBuiltPage } from '../fixtures/built-page.ts';
 
 const DATA = fileURLToPath(new URL('../../public/datasets/word-helper/train.jsonl', import.meta.url));
 
-let server: LocalServer;
+let built: BuiltPage;
 let context: BrowserContext;
-let scratch: string;
 let page: Page;
 const errors: string[] = [];
 
 beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), 'self-contrast-page-'));
-  server = await startServer(await freshDist(() => {}));
-  context = await chromium.launchPersistentContext(join(scratch, 'profile'), {
-    executablePath: setup(),
-    headless: true,
-    args: chromiumFlags('none'),
-    viewport: { width: 1280, height: 720 },
-  });
+  built = await openBuiltPage();
+  context = await built.profile();
   page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => errors.push(error.message));
 }, 120_000);
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
-});
+afterAll(() => built?.close());
 
 test('the page opens with the example loaded and one primary button', async () => {
-  await page.goto(server.origin);
+  await page.goto(built.origin);
   await page.getByRole('button', { name: 'Align the example model' }).waitFor();
   expect(await page.getByText('Runs on this device. Nothing is uploaded.').isVisible()).toBe(true);
   await page.getByText('1,000 prompts, 200 more held out').waitFor();
@@ -47,7 +32,7 @@ test('the page opens with the example loaded and one primary button', async () =
 
 test('own prompts: a bad row is refused with its line, the rest are aligned, and a reload shows the result', async () => {
   const rows = (await readFile(DATA, 'utf8')).split('\n').slice(0, 20);
-  const file = join(scratch, 'mine.jsonl');
+  const file = join(built.scratch, 'mine.jsonl');
   await writeFile(file, [...rows, '{"target": "no prompt"}'].join('\n'));
   const chooser = page.waitForEvent('filechooser');
   await page.getByRole('button', { name: 'Use my prompts' }).click();
@@ -87,7 +72,7 @@ test('a browser that refuses storage is told of in words, and the page stays usa
       throw new DOMException('The operation is insecure.', 'SecurityError');
     };
   });
-  await refused.goto(server.origin);
+  await refused.goto(built.origin);
   await refused.getByText('This browser does not let the page store anything').waitFor();
   await refused.getByRole('button', { name: 'Align the example model' }).waitFor();
   await refused.close();
