@@ -88,10 +88,7 @@ try {
     mimeType: 'text/csv',
     buffer: Buffer.from(COLUMNS),
   });
-  await page
-    .getByLabel(/prompt/i)
-    .first()
-    .waitFor({ timeout: 60_000 });
+  await page.getByText('The first 3 rows, read so').waitFor({ timeout: 60_000 });
   await picture(page, 'import');
 } finally {
   await context?.close();

@@ -28,15 +28,3 @@ export const importing = signal<Importing | null>(null);
 export const canStart = computed(() => activity.value === 'idle' && importing.value === null);
 /** The files read last and the data set they became, as long as the page is open: they can be read differently. */
 export const lastFiles = signal<{ readonly dataset: string; readonly files: readonly File[] } | null>(null);
-
-const PROMPT = /^(prompt|question|query|instruction|input|user|ask|text)/i;
-const TARGET = /^(target|answer|response|completion|output|reply|chosen|assistant|label)/i;
-
-/** A first guess, for the user to mend. */
-export function guessMapping(columns: readonly string[]): Mapping {
-  const last = (column: string) => column.split('.').at(-1) ?? column;
-  const prompt = columns.find((column) => PROMPT.test(last(column))) ?? columns[0] ?? '';
-  const others = columns.filter((column) => column !== prompt);
-  const target = others.find((column) => TARGET.test(last(column)));
-  return { prompt, ...(target !== undefined && { target }) };
-}

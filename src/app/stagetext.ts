@@ -31,8 +31,9 @@ function first(values: readonly Readonly<Record<string, number>>[], name: string
   return values.find((each) => each[name] !== undefined)?.[name];
 }
 
-function last(values: readonly Readonly<Record<string, number>>[], name: string): number | undefined {
-  return values.findLast((each) => each[name] !== undefined)?.[name];
+function last(values: readonly Readonly<Record<string, unknown>>[], name: string): number | undefined {
+  const value = values.findLast((each) => each[name] !== undefined)?.[name];
+  return typeof value === 'number' ? value : undefined;
 }
 
 /** The stage's most telling figure, or an empty text where there is none yet. */
@@ -81,7 +82,9 @@ export function railFigure(view: RunView, stage: Stage): string {
       return state === 'done' && all > 0 ? `${count(kept)} of ${count(all)} in the pool` : summary;
     }
     case 'dpo': {
-      const values = view.metrics.dpo.map((record) => record.values);
+      // When it is done: of the adapter as it is, over all pairs; before that, of the last step's.
+      const whole = state === 'done' ? view.manifest?.report?.stages.dpo : undefined;
+      const values = whole === undefined ? view.metrics.dpo.map((record) => record.values) : [whole];
       const accuracy = last(values, 'rewardAccuracy');
       const margin = last(values, 'rewardMargin');
       if (accuracy === undefined || margin === undefined) return summary;

@@ -7,6 +7,7 @@ import {
   DataError,
   type DataPreview,
   formatTitle,
+  guessMapping,
   type Mapping,
   previewData,
   RowIndex,
@@ -41,6 +42,8 @@ export interface FilePreview {
   /** What it was recognised as, in words; null where it was not. */
   readonly format: string | null;
   readonly columns: readonly string[];
+  /** Which column is probably what. */
+  readonly guess: Mapping;
   /** The first records as they stand in the file, in JSON. */
   readonly records: readonly string[];
   readonly rows: readonly DataRow[];
@@ -89,6 +92,7 @@ export function createDataService(host: DataServiceHost): DataWorkerApi {
         name: file.name,
         ...titles(found),
         columns: found.columns,
+        guess: guessMapping(found.columns, found.records),
         notes: found.notes,
         records: found.records.slice(0, SHOWN).map(shortRecord),
         rows: found.rows.slice(0, SHOWN).map(shortRow),

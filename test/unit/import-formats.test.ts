@@ -1,7 +1,7 @@
 /** One literal row for each way of writing a data set, and rows that look like one but are not. */
 import { describe, expect, test } from 'vitest';
 import { readRows } from '../../src/pipeline/dataset.ts';
-import { bytesFile, type FormatName, previewData } from '../../src/pipeline/import/index.ts';
+import { bytesFile, type FormatName, guessMapping, previewData } from '../../src/pipeline/import/index.ts';
 import type { Mapping } from '../../src/pipeline/import/types.ts';
 import type { DataRow } from '../../src/pipeline/types.ts';
 
@@ -396,4 +396,21 @@ test('notes say what is left out', async () => {
     expect.stringContaining('Only the first turn'),
     expect.stringContaining('These rows only ask'),
   ]);
+});
+
+test('a first guess goes by names, else by what holds sentences', () => {
+  const records = [
+    { ticket: '1', 'customer wrote': 'Where is it?', 'we answered': 'On its way.', tag: 'mail' },
+    { ticket: '2', 'customer wrote': 'And now?', 'we answered': 'Still on its way.', tag: 'mail' },
+  ];
+  expect(guessMapping(Object.keys(records[0] ?? {}), records)).toEqual({
+    prompt: 'customer wrote',
+    target: 'we answered',
+  });
+  expect(guessMapping(['id', 'a.reply', 'a.query'], [{ id: 'x y', a: { reply: 'r', query: 'q' } }])).toEqual({
+    prompt: 'a.query',
+    target: 'a.reply',
+  });
+  expect(guessMapping(['n'], [{ n: 1 }])).toEqual({ prompt: 'n' });
+  expect(guessMapping([], [])).toEqual({ prompt: '' });
 });

@@ -7,7 +7,7 @@ import { callback } from '../client.ts';
 import { callData, closeData } from '../data-client.ts';
 import { count, plural } from '../format.ts';
 import { host } from '../host.ts';
-import { guessMapping, importing, lastFiles, type MappingStep } from '../importing.ts';
+import { importing, lastFiles, type MappingStep } from '../importing.ts';
 import { withRun } from '../locks.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
@@ -58,7 +58,7 @@ async function look(
     const mapped = toMap(previews);
     const [first] = mapped.flatMap((at) => previews[at] ?? []);
     if (first === undefined) return await read(files.map((file) => ({ file })));
-    const mapping = guessMapping(first.columns);
+    const mapping = first.guess;
     importing.value = { step: 'mapping', files, previews, mapped, mapping, shown: null, fault: '' };
     await showMapped();
   } catch (error) {

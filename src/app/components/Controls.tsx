@@ -1,6 +1,6 @@
 import { pause, start, stop } from '../actions.ts';
 import { percent } from '../format.ts';
-import { canStart } from '../importing.ts';
+import { canStart, importing } from '../importing.ts';
 import { staleFrom } from '../settings.ts';
 import { activity, elsewhere, endedElsewhere, selected, started, view } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
@@ -73,7 +73,8 @@ export function Controls() {
         )}
       </div>
       <p class="small muted" style={{ padding: '0 8px', minHeight: '18px' }} aria-live="polite">
-        {(doing === 'importing' || (idle && !canStart.value)) && 'Reading data'}
+        {doing === 'importing' && 'Reading data'}
+        {idle && importing.value !== null && 'Waiting for the data'}
         {doing === 'starting' && 'Starting'}
         {(doing === 'pausing' || doing === 'stopping') && 'Stopping at a safe point'}
         {canStart.value &&

@@ -2,6 +2,7 @@
 export { DataError, UnknownFormatError } from './errors.ts';
 export { type BlobLike, blobFile, bytesFile, fileOf } from './file.ts';
 export { formatTitle } from './formats/index.ts';
+export { guessMapping } from './formats/mapping.ts';
 export { Fingerprint, RowIndex, rowDigest } from './identity.ts';
 export { previewData, readData } from './read.ts';
 export type * from './types.ts';

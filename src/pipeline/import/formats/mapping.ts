@@ -75,6 +75,30 @@ export function columnsOf(records: readonly unknown[]): string[] {
   return [...columns].slice(0, OFFERED);
 }
 
+const PROMPT = /^(prompt|question|query|instruction|input|user|ask|text)/i;
+const TARGET = /^(target|answer|response|completion|output|reply|chosen|assistant|label)/i;
+
+/**
+ * A first guess at which column is what, for a person to mend: by names that are often used, else the first two
+ * columns that hold sentences.
+ */
+export function guessMapping(columns: readonly string[], records: readonly unknown[]): Mapping {
+  const last = (column: string) => column.split('.').at(-1) ?? column;
+  const sentences = columns.filter((column) => holdsSentences(column, records));
+  const prompt = columns.find((column) => PROMPT.test(last(column))) ?? sentences[0] ?? columns[0] ?? '';
+  const others = (list: readonly string[]) => list.filter((column) => column !== prompt);
+  const target = others(columns).find((column) => TARGET.test(last(column))) ?? others(sentences)[0];
+  return { prompt, ...(target !== undefined && { target }) };
+}
+
+function holdsSentences(column: string, records: readonly unknown[]): boolean {
+  const texts = records.filter((record) => {
+    const value = isRecord(record) ? at(record, column) : undefined;
+    return typeof value === 'string' && value.trim().includes(' ');
+  });
+  return texts.length > records.length / 2;
+}
+
 function collect(record: JsonRecord, prefix: string, depth: number, columns: Set<string>): void {
   for (const [key, value] of Object.entries(record)) {
     if (columns.size >= OFFERED) return;
