@@ -41,6 +41,10 @@ const schema = v.object({
   rms_norm_eps: optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   rope_theta: optional(v.pipe(v.number(), v.minValue(1))),
   rope_scaling: optional(v.unknown()),
+  // Newer files have both in one place.
+  rope_parameters: optional(
+    v.object({ rope_theta: optional(v.pipe(v.number(), v.minValue(1))), rope_type: optional(v.string()) }),
+  ),
   attention_bias: optional(v.boolean()),
   mlp_bias: optional(v.boolean()),
   tie_word_embeddings: optional(v.boolean()),
@@ -79,6 +83,9 @@ export function parseModelConfig(value: unknown): ModelConfig {
     refuse('hidden_act', `"${c.hidden_act}" is not supported, only "silu"`);
   if (c.rope_scaling !== null && c.rope_scaling !== undefined)
     refuse('rope_scaling', 'scaled rotary positions are not supported');
+  const ropeType = c.rope_parameters?.rope_type ?? 'default';
+  if (ropeType !== 'default')
+    refuse('rope_parameters.rope_type', `"${ropeType}": scaled rotary positions are not supported`);
   if (c.attention_bias) refuse('attention_bias', 'biases are not supported');
   if (c.mlp_bias) refuse('mlp_bias', 'biases are not supported');
   return {
@@ -91,7 +98,7 @@ export function parseModelConfig(value: unknown): ModelConfig {
     kvHeads,
     headDim,
     contextLength: c.max_position_embeddings,
-    ropeTheta: c.rope_theta ?? 10_000,
+    ropeTheta: c.rope_theta ?? c.rope_parameters?.rope_theta ?? 10_000,
     rmsNormEps: c.rms_norm_eps ?? 1e-6,
     tiedEmbeddings: c.tie_word_embeddings ?? false,
   };

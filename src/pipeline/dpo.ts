@@ -82,6 +82,8 @@ export async function runDpo(
   const { model, config, store, signal } = context;
   const { beta, loss: kind, ftx } = config.dpo;
   const pairs = await store.pairs();
+  // Nothing to prefer would leave the SFT adapter and call it aligned.
+  if (pairs.length === 0) throw new Error('there are no pairs to train on; redo the run from the filter');
   const used = [...new Set(pairs.map((pair) => pair.index))];
   const trainer = await model.createTrainer(config.lora, optimiserOf(config.dpo), config.seed);
   try {

@@ -105,7 +105,8 @@ export function splitHeldOut(
   seed: number,
 ): { train: readonly TrainingRow[]; heldOut: readonly DataRow[] } {
   const asked = dataset.rows.filter((row) => !isTrainingRow(row));
-  const askedKeys = new Set(asked.map(promptKey));
+  // With nothing held out they are not asked either.
+  const askedKeys = new Set(share === 0 ? [] : asked.map(promptKey));
   const rows = dataset.rows.filter(isTrainingRow).filter((row) => !askedKeys.has(promptKey(row)));
   if (rows.length === 0) throw new DataError('no row has a target answer, so there is nothing to train on');
   if (dataset.heldOut !== undefined && dataset.heldOut.length > 0) {

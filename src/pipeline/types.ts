@@ -307,8 +307,9 @@ export interface RunStore {
   answers(): Promise<HeldOutAnswer[]>;
   saveAnswers(answers: readonly HeldOutAnswer[]): Promise<void>;
   /**
-   * Removes what `stage` and the stages after it have written, before they are redone, all at once. The
-   * manifest, and the marks on responses that stay, are the caller's.
+   * Removes what `stage` and the stages after it have written, before they are redone, and stores the manifest
+   * that says so, all at once: a manifest that calls removed records done would pass for a finished run. The
+   * marks on responses that stay are the caller's.
    */
-  clearFrom(stage: Stage): Promise<void>;
+  clearFrom(stage: Stage, manifest: RunManifest): Promise<void>;
 }

@@ -63,8 +63,8 @@ export function createProjectService(database?: string): ProjectWorkerApi {
         const release = await holdAll([owner]);
         try {
           if (from !== 'model' && from !== 'data') await copyRecords(db, id, copy.id);
-          if (from !== null) await clear(copy.id, from, database);
-          await db.put(HEAD.run, copy, copy.id);
+          if (from === null) await db.put(HEAD.run, copy, copy.id);
+          else await clear(copy, from, database);
         } catch (error) {
           await forget(db, [owner], 'delete');
           throw error;
@@ -90,10 +90,11 @@ export function createProjectService(database?: string): ProjectWorkerApi {
   };
 }
 
-async function clear(id: string, from: Stage, database: string | undefined): Promise<void> {
+/** The manifest, which makes the run visible, is stored with the removal. */
+async function clear(run: RunManifest, from: Stage, database: string | undefined): Promise<void> {
   const storage = await openStorage(database);
   try {
-    await storage.run(id).clearFrom(from);
+    await storage.run(run.id).clearFrom(from, run);
   } finally {
     storage.close();
   }

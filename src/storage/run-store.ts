@@ -1,6 +1,6 @@
 /** RunStore over IndexedDB: every save is one transaction. */
 import type { IDBPDatabase } from 'idb';
-import { type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
+import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
 import { under } from './chunks.ts';
 import { loadDataset } from './datasets.ts';
 import { explained, need } from './errors.ts';
@@ -53,7 +53,7 @@ export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
     saveAnswers: async (answers) => {
       await explained(db.put('answers', [...answers], id));
     },
-    clearFrom: (stage) => clearFrom(db, id, stage),
+    clearFrom: (stage, next) => clearFrom(db, id, stage, next),
   };
 }
 
@@ -73,11 +73,18 @@ export const RECORD_STORES: Stores = [
   'answers',
 ];
 
-async function clearFrom(db: IDBPDatabase<Schema>, id: string, stage: Stage): Promise<void> {
+async function clearFrom(
+  db: IDBPDatabase<Schema>,
+  id: string,
+  stage: Stage,
+  manifest: RunManifest,
+): Promise<void> {
   const from = STAGES.indexOf(stage);
   const redone = (name: Stage) => STAGES.indexOf(name) >= from;
-  const tx = db.transaction(RECORD_STORES, 'readwrite');
+  const stores: Stores = [...RECORD_STORES, 'runs'];
+  const tx = db.transaction(stores, 'readwrite');
   const work: Promise<unknown>[] = [
+    tx.objectStore('runs').put(manifest, id),
     tx.objectStore('answers').delete(id),
     tx.objectStore('evaluation').delete(under(id)),
   ];

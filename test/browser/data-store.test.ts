@@ -190,7 +190,7 @@ test('prepared rows come back whole and in pages, with counts and token lengths'
   });
   expect(await storage.data.preparedRows(id, 'train', 248, 253)).toEqual(prepared.train.slice(248, 253));
   expect(await storage.data.refused(id, 'refused', 0, 9)).toEqual(prepared.refused);
-  await run.clearFrom('data');
+  await run.clearFrom('data', await run.manifest());
   expect(await run.prepared()).toBeUndefined();
   expect(await storage.data.preparedRows(id, 'train', 0, 9)).toEqual([]);
 });

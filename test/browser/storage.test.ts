@@ -139,7 +139,10 @@ describe('clearFrom', () => {
     const [one, two] = [await newRun(storage, 'one'), await newRun(storage, 'two')];
     await fill(storage, one.id);
     await fill(storage, two.id);
-    await storage.run(one.id).clearFrom(stage);
+    const next = { ...one, name: 'cleared' };
+    await storage.run(one.id).clearFrom(stage, next);
+    // In the same transaction: no manifest may call done what is gone.
+    expect(await storage.run(one.id).manifest()).toEqual(next);
     expect(await contents(storage, one.id)).toEqual(left);
     expect(await contents(storage, two.id)).toEqual(FULL);
   });

@@ -414,3 +414,15 @@ test('a first guess goes by names, else by what holds sentences', () => {
   expect(guessMapping(['n'], [{ n: 1 }])).toEqual({ prompt: 'n' });
   expect(guessMapping([], [])).toEqual({ prompt: '' });
 });
+
+test('what stands beside the question belongs to it', async () => {
+  expect(
+    (await read({ question: 'How many?', context: 'CREATE TABLE t', answer: 'SELECT count(*)' })).rows,
+  ).toEqual([{ prompt: 'How many?\n\nCREATE TABLE t', target: 'SELECT count(*)' }]);
+  expect((await read({ prompt: 'Translate', input: 'Hello', output: 'Bonjour' })).rows).toEqual([
+    { prompt: 'Translate\n\nHello', target: 'Bonjour' },
+  ]);
+  expect((await read({ system: 's', input: '2+2?', chosen: 'It is 4.', rejected: 'It is 5.' })).rows).toEqual(
+    [{ prompt: '2+2?', history: [system('s')], target: 'It is 4.', rejected: ['It is 5.'] }],
+  );
+});

@@ -138,3 +138,9 @@ describe('prepareData', () => {
     expect(prepareData(dataset, tokenizer, 20, config({ heldOut: 0, limit: 100 })).train).toHaveLength(10);
   });
 });
+
+test('with nothing held out, a prompt that is also only asked still trains', () => {
+  const mixed = [{ prompt: 'a', target: 'x' }, { prompt: 'a' }, { prompt: 'b', target: 'y' }];
+  expect(splitHeldOut({ rows: mixed }, 0, 1)).toEqual({ train: [mixed[0], mixed[2]], heldOut: [] });
+  expect(splitHeldOut({ rows: [...mixed, { prompt: 'c', target: 'z' }] }, 1, 1).train).toHaveLength(1);
+});

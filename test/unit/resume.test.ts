@@ -183,8 +183,7 @@ describe('a run that goes on with other files under the same names', () => {
     const store = memoryStore(tiny, dataset);
     await run(store, { embedder: { ...embedder, info: { name: 'mine', fingerprint: 'aaaa' } } });
     const { embedder: _first, ...rest } = await store.manifest();
-    await store.clearFrom('filter');
-    await store.saveManifest({
+    await store.clearFrom('filter', {
       ...rest,
       stages: { ...rest.stages, filter: 'waiting', dpo: 'waiting', evaluate: 'waiting' },
     });

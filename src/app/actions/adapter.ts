@@ -1,6 +1,7 @@
 /** An adapter that the run starts from: picked or dropped, a PEFT folder or a zip of one. */
 import { DEFAULT_CONFIG } from '../../pipeline/config.ts';
 import { host } from '../host.ts';
+import { contentMark } from '../mark.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, problem, said, selected } from '../signals.ts';
@@ -60,9 +61,17 @@ async function unzip(file: File): Promise<AdapterFiles | null> {
   const { blobSource, Zip } = await import('../../model/zip.ts');
   const zip = await Zip.open(blobSource(file));
   const names = [...zip.entries.keys()];
-  const inside = (name: string) => names.find((entry) => entry.split('/').at(-1) === name);
-  const [settings, weights] = [inside(CONFIG), inside(WEIGHTS)];
-  if (settings === undefined || weights === undefined) return null;
+  const folders = names.flatMap((entry) => {
+    const folder = entry.slice(0, entry.lastIndexOf('/') + 1);
+    return entry === folder + CONFIG && names.includes(folder + WEIGHTS) ? [folder] : [];
+  });
+  const [folder, another] = folders;
+  if (folder === undefined) return null;
+  if (another !== undefined) {
+    const list = folders.map((each) => each || 'the top').join(', ');
+    throw new Error(`the zip holds several adapters (${list}); use a zip with one`);
+  }
+  const [settings, weights] = [folder + CONFIG, folder + WEIGHTS];
   const blob = async (name: string) => new Blob([Uint8Array.from(await zip.bytes(name, MOST_BYTES))]);
   return {
     name: file.name.replace(/\.zip$/i, ''),
@@ -79,12 +88,8 @@ async function use({ name, config: settings, weights }: AdapterFiles): Promise<v
   const bytes = new Uint8Array(await weights.arrayBuffer());
   const lora = uniformLora(readPeft(await settings.text(), bytes).modules);
   // A name of its own: another adapter under the same file name must not take its place.
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  const mark = [...hash.slice(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  const adapter = await host.saveModelFolder(`${name} ${mark}`, [
-    new File([settings], CONFIG),
-    new File([weights], WEIGHTS),
-  ]);
+  const stored = [new File([settings], CONFIG), new File([weights], WEIGHTS)];
+  const adapter = await host.saveModelFolder(`${name} ${await contentMark(stored)}`, stored);
   edit({ ...config.value, adapter, lora, sft: { ...config.value.sft, epochs: 0 } });
   selected.value = 'model';
   said.value = `The run starts from ${name}: rank ${lora.rank}, ${lora.targets.length} of 7 matrices a layer.`;

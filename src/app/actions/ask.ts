@@ -7,6 +7,7 @@ import { callback, callWorker, WorkerCrash } from '../client.ts';
 import { withRun } from '../locks.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { busy, problem, view } from '../signals.ts';
+import { isStarted } from '../state.ts';
 import { storedRun } from './edits.ts';
 
 async function asking<T>(what: string, ask: () => Promise<T>): Promise<T | null> {
@@ -20,11 +21,20 @@ async function asking<T>(what: string, ask: () => Promise<T>): Promise<T | null>
   }
 }
 
+/**
+ * The run as the worker is to read it. Settings that wait are stored only where no stage has left anything yet:
+ * elsewhere storing them removes what they make stale, and looking must not do that.
+ */
+async function runToLookAt(): Promise<string> {
+  const { manifest } = view.value;
+  if (manifest === null) return storedRun();
+  return isStarted(view.value) ? manifest.id : withRun(manifest.id, storedRun);
+}
+
 /** Reads model and data without running anything; the run is stored, since the worker reads it from there. */
 export function checkRun(): Promise<CheckResult | null> {
   return asking('The model could not be read', async () => {
-    const known = view.value.manifest?.id;
-    const id = await (known === undefined ? storedRun() : withRun(known, storedRun));
+    const id = await runToLookAt();
     const result = await callWorker((api) => api.check(id));
     view.value = { ...view.value, model: result.model };
     return result;
@@ -34,7 +44,7 @@ export function checkRun(): Promise<CheckResult | null> {
 /** One row in the tokens of the run's model; the run is stored, since the worker reads its settings from there. */
 export function seeRow(row: DataRow): Promise<SeenRow | null> {
   return asking('The model could not be read', async () => {
-    const id = await storedRun();
+    const id = await runToLookAt();
     const seen = await callWorker((api) => api.see(id, row));
     view.value = { ...view.value, model: seen.model };
     return seen;

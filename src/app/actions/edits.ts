@@ -53,10 +53,10 @@ async function applyEdits(id: string): Promise<void> {
   const from = staleFrom.value;
   if (edits.value === null && from === null) return;
   const store = await host.runStore(id);
-  if (from !== null) await store.clearFrom(from);
   const manifest = await store.manifest();
   const next = { ...(from === null ? manifest : clearedManifest(manifest, from)), config: edited };
-  await store.saveManifest(next);
+  if (from === null) await store.saveManifest(next);
+  else await store.clearFrom(from, next);
   batch(() => {
     view.value = { ...(from === null ? view.value : clearedFrom(view.value, from)), manifest: next };
     edits.value = null;

@@ -1,6 +1,7 @@
 /** The user's own prompts and models: picked or dropped. */
 import { visible } from '../../model/text.ts';
 import { host } from '../host.ts';
+import { contentMark } from '../mark.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, problem, said, selected, view } from '../signals.ts';
@@ -80,7 +81,7 @@ export async function useModel(files: readonly File[]): Promise<void> {
   }
   try {
     said.value = `Copying ${name}.`;
-    const model = await host.saveModelFolder(name, files);
+    const model = await host.saveModelFolder(`${name} ${await contentMark(files)}`, files);
     edit({ ...config.value, model });
     selected.value = 'model';
     view.value = { ...view.value, model: null };

@@ -13,12 +13,14 @@ import {
   type Problem,
   problem,
   runsOpen,
+  said,
   selected,
   view,
 } from '../signals.ts';
 import { isFinished, reduceEvents, settled } from '../state.ts';
 import { tell } from '../tabs.ts';
 import { storedRun } from './edits.ts';
+import { exporting } from './exports.ts';
 import { announce, measureStorage } from './preferences.ts';
 import { listRuns, openStage, readRecords, refreshAfter } from './runs.ts';
 
@@ -60,6 +62,10 @@ function onEvent(event: RunEvent): void {
 /** Runs the unfinished stages, up to and including `until`. */
 export async function start(until?: Stage): Promise<void> {
   if (!canStart.value) return;
+  if (exporting.value !== null) {
+    said.value = 'Wait until the export is written, or cancel it.';
+    return;
+  }
   batch(() => {
     activity.value = 'starting';
     problem.value = null;

@@ -151,7 +151,13 @@ export function clusterReadme({
 }): string {
   const { dpo, sample, lora } = config;
   const k = dpo.negatives;
+  const started = config.adapter !== 'none' || config.sft.epochs === 0;
   const notes = [
+    ...(started
+      ? [
+          'This run began with an adapter, or left SFT out: the first command would train a fresh adapter from nothing. Leave it out and give `--adapter adapter-sft` to the other two.',
+        ]
+      : []),
     `DPO in TRL sees pairs, not groups: the prompt and the target are computed again for each of the ${k} negatives. The loss is the same mean over pairs. An optimiser step holds ${dpo.batch} prompts x ${k} negatives = ${dpo.batch * k} pairs, as \`per_device_train_batch_size\` x \`gradient_accumulation_steps\` x ${processes} process${processes === 1 ? '' : 'es'}; change one and adjust the others.`,
     'TRL shuffles pairs, so the negatives of a prompt do not stay in one step.',
     'The seeds are the same, the random numbers are not: order, initial adapter and samples differ.',

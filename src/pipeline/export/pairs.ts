@@ -53,8 +53,7 @@ export async function* exportLlamaFactory(run: ExportRun): AsyncGenerator<Export
   const rows = pairs.map((pair) => {
     const messages = promptMessages(pair);
     // A system message is a column of its own there: conversations must begin with the human.
-    const [first] = messages;
-    const system = first?.role === 'system' ? first.content : '';
+    const system = messages.flatMap(({ role, content }) => (role === 'system' ? [content] : [])).join('\n\n');
     return {
       conversations: messages.filter(({ role }) => role !== 'system').map(said),
       chosen: { from: 'gpt', value: pair.chosen },

@@ -173,9 +173,20 @@ function weight(value: unknown): number {
 
 /** Makes runs and data sets visible, all at once. */
 async function show(db: IDBPDatabase, heads: readonly StoredRecord[]): Promise<void> {
-  const stores = [...new Set(heads.map(({ store: name }) => name))];
-  if (stores.length === 0) return;
-  const tx = db.transaction(stores, 'readwrite');
+  if (heads.length === 0) return;
+  const tx = db.transaction([...new Set(['datasets', ...heads.map(({ store: name }) => name)])], 'readwrite');
+  const present = new Set<unknown>([
+    ...(await tx.objectStore('datasets').getAllKeys()),
+    ...heads.map(({ key }) => key),
+  ]);
+  // One that was there when the import began may have been deleted with its last run meanwhile.
+  const lost = ({ value }: StoredRecord) =>
+    typeof value === 'object' && value !== null && 'datasetId' in value && !present.has(value.datasetId);
+  if (heads.some(lost)) {
+    tx.abort();
+    await tx.done.catch(() => undefined);
+    throw new ProjectError('a data set was deleted while the file was read; import it again.');
+  }
   await Promise.all([
     ...heads.map(({ store: name, key, value }) => tx.objectStore(name).put(value, key)),
     tx.done,

@@ -53,8 +53,10 @@ class Table {
   private columns: readonly string[] | null = null;
 
   /** The row's record; null for the row of names and for blank lines. */
-  record(cells: readonly string[], fault: string | undefined): RawRecord | null {
+  record(read: readonly string[], fault: string | undefined): RawRecord | null {
     const line = this.line;
+    // Files that were put together may end some rows in LF and some in CRLF.
+    const cells = [...read.slice(0, -1), (read.at(-1) ?? '').replace(/\r$/, '')];
     this.line += 1 + cells.reduce((sum, cell) => sum + lineBreaks(cell), 0);
     if (cells.length === 1 && cells[0]?.trim() === '') return null;
     const { columns } = this;

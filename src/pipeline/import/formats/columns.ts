@@ -6,10 +6,13 @@ import { askedBy, readTurn, withSystem } from './conversation.ts';
 import { INPUTS, TARGETS } from './format.ts';
 import { asList, asText, firstKey, ownGrader, Refused, rejectedTexts } from './values.ts';
 
-/** Instruction and input as one prompt. */
-export function instructed(record: JsonRecord): string {
-  const instruction = asText(own(record, 'instruction'), 'instruction');
-  const key = firstKey(record, INPUTS);
+/** What is asked in column `ask`, and the input or context that stands beside it, as one prompt. */
+export function instructed(record: JsonRecord, ask = 'instruction'): string {
+  const instruction = asText(own(record, ask), ask);
+  const key = firstKey(
+    record,
+    INPUTS.filter((name) => name !== ask),
+  );
   const input = key === undefined ? '' : own(record, key);
   if (typeof input !== 'string') throw new Refused(`${key}: expected text, found ${show(input)}`);
   return input.trim() === '' ? instruction : `${instruction}\n\n${input}`;

@@ -78,7 +78,7 @@ export const promptTarget: Format = {
   read(record) {
     const key = promptKey(record);
     if (key === undefined) throw new Refused(`no prompt (also accepted: ${PROMPTS.slice(1).join(', ')})`);
-    return plainRow(record, asText(own(record, key), key), targetIn(record));
+    return plainRow(record, instructed(record, key), targetIn(record));
   },
 };
 

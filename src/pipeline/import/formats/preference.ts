@@ -65,18 +65,21 @@ export const preference: Format = {
   },
 };
 
+/** Columns that can ask, the usual ones first. */
+const ASKS = [...PROMPTS, 'instruction', 'input'];
+
 /** Whether a column says what the answers answer. */
 function asks(record: JsonRecord): boolean {
-  return firstKey(record, ['conversations', 'instruction', ...PROMPTS]) !== undefined;
+  return firstKey(record, ['conversations', ...ASKS]) !== undefined;
 }
 
 /** What a preference row's own columns ask; null where they ask nothing. */
 function askedIn(record: JsonRecord): Asked | null {
   const turns = turnList(record, 'conversations', 'prompt');
   if (turns !== null) return askedBy(withSystem(record, readTurns(turns)));
-  const key = firstKey(record, [...PROMPTS, 'instruction']);
+  const key = firstKey(record, ASKS);
   if (key === undefined) return null;
-  const prompt = key === 'instruction' ? instructed(record) : asText(own(record, key), key);
+  const prompt = instructed(record, key);
   return askedBy(withSystem(record, [...pastTurns(record), { role: 'user', content: prompt }]));
 }
 
