@@ -9,7 +9,11 @@ export function problemOfRun(error: RunError): Problem {
   return {
     title: `${STAGE_NAME[error.stage]} stopped: ${error.message}`,
     safe: STORED,
-    advice: adviceFor(`${error.code} ${error.message}`) || 'Press Resume to try from the last stored step.',
+    advice:
+      adviceFor(`${error.code} ${error.message}`) ||
+      (error.code === 'DataError' || error.code === 'ModelError'
+        ? 'Change the data, the model or the setting that it names, then press Resume.'
+        : 'Press Resume to try from the last stored step.'),
     details: [`stage ${error.stage}, code ${error.code}`, error.details].filter(Boolean).join('\n'),
     action: 'resume',
   };

@@ -51,7 +51,7 @@ export function railFigure(view: RunView, stage: Stage): string {
       const { counts } = view;
       return counts === null
         ? summary
-        : `${plural(counts.train, 'prompt')} · ${count(counts.heldOut)} held out`;
+        : `${plural(counts.train, 'prompt')} · ${count(counts.heldOut)} held out${counts.refused > 0 ? ` · ${count(counts.refused)} refused` : ''}`;
     }
     case 'sft': {
       const values = view.metrics.sft.map((record) => record.values);

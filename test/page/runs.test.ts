@@ -294,7 +294,7 @@ test(
     await expect.poll(at, { timeout: LONG }).not.toBe(before);
 
     await worker.close();
-    await page.getByText('The other tab has ended; Resume goes on here.').waitFor({ timeout: 30_000 });
+    await page.getByText('The other tab has stopped; Resume goes on here.').waitFor({ timeout: 30_000 });
     expect(await free()).toBe(true);
     await page.getByRole('button', { name: 'Resume' }).click();
     await bar.waitFor({ timeout: LONG });

@@ -14,6 +14,10 @@ export const exporting = signal<{ readonly what: string; readonly share: number 
 
 let cancelled = false;
 
+/** These say the same whichever model is chosen. */
+const OF_THE_DATA: ReadonlySet<ExportFormat> = new Set(['trl', 'llama-factory', 'parquet', 'cluster']);
+const FILE_NAME: Readonly<Record<Arm, string>> = { base: 'base', sft: 'sft', selfContrast: 'self-contrast' };
+
 /** Several files are one zip; a single one is saved as it is. */
 export async function downloadFormat(format: ExportFormat, arm: Arm, what: string): Promise<void> {
   await during(what, async (id) => {
@@ -32,7 +36,10 @@ export async function downloadFormat(format: ExportFormat, arm: Arm, what: strin
     const [path] = written;
     if (path !== undefined && written.length === 1)
       save(nameOf(path), [bytesOf(last)], 'application/octet-stream');
-    else save(`${slug()}-${format}.zip`, [whole], 'application/zip');
+    else {
+      const whose = OF_THE_DATA.has(format) ? '' : `${FILE_NAME[arm]}-`;
+      save(`${slug()}-${whose}${format}.zip`, [whole], 'application/zip');
+    }
     return `${what}: ${inBytes(whole.size)}.`;
   });
 }
@@ -63,8 +70,9 @@ export async function answerFile(options: AnswerOptions): Promise<void> {
   });
 }
 
+/** A share can arrive after the end that it leads to. */
 const onShare = (what: string) => (share: number) => {
-  exporting.value = { what, share };
+  if (exporting.value?.what === what) exporting.value = { what, share };
 };
 
 async function during(what: string, work: (runId: string) => Promise<string>): Promise<void> {

@@ -7,7 +7,7 @@ import { STAGE_NAME } from '../stagetext.ts';
 import { isFinished, overallShare } from '../state.ts';
 import { Icon } from './Icon.tsx';
 
-const ENDED = 'The other tab has ended; Resume goes on here.';
+const ENDED = 'The other tab has stopped; Resume goes on here.';
 
 /** The run is at work in another tab; what it does is followed here. */
 function Elsewhere() {

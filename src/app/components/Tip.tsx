@@ -9,6 +9,8 @@ import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 interface Shown {
   readonly text: string;
   readonly at: DOMRect;
+  /** What it explains. */
+  readonly of: HTMLElement;
 }
 
 const shown = signal<Shown | null>(null);
@@ -35,7 +37,7 @@ export function TipBubble() {
         return;
       }
       const open = () => {
-        shown.value = { text, at: element.getBoundingClientRect() };
+        if (element.isConnected) shown.value = { text, at: element.getBoundingClientRect(), of: element };
       };
       if (event.type === 'focusin') {
         if (element.querySelector(':focus-visible') !== null || element.matches(':focus-visible')) open();
@@ -46,6 +48,11 @@ export function TipBubble() {
       window.clearTimeout(timer);
       shown.value = null;
     };
+    // What a tip explains may go away under the pointer.
+    const watch = new MutationObserver(() => {
+      if (shown.value !== null && !shown.value.of.isConnected) shown.value = null;
+    });
+    watch.observe(document.body, { childList: true, subtree: true });
     document.addEventListener('pointerover', show);
     document.addEventListener('focusin', show);
     document.addEventListener('pointerdown', hide);
@@ -53,6 +60,7 @@ export function TipBubble() {
     document.addEventListener('scroll', hide, true);
     return () => {
       window.clearTimeout(timer);
+      watch.disconnect();
       document.removeEventListener('pointerover', show);
       document.removeEventListener('focusin', show);
       document.removeEventListener('pointerdown', hide);

@@ -2,9 +2,10 @@ import '../styles/data.css';
 import { useState } from 'preact/hooks';
 import type { DatasetInfo } from '../../pipeline/types.ts';
 import { downloadRefused, pickDataset, readDifferently } from '../actions.ts';
+import { Icon } from '../components/Icon.tsx';
 import { count, plural } from '../format.ts';
 import { importing, lastFiles } from '../importing.ts';
-import { busy, type Records, records } from '../signals.ts';
+import { busy, type Records, records, view } from '../signals.ts';
 import { Conversation } from './data/Conversation.tsx';
 import { ImportPanel } from './data/ImportPanel.tsx';
 import { Lengths } from './data/Lengths.tsx';
@@ -19,6 +20,7 @@ export function DataStage() {
   return (
     <Frame stage="data">
       <ImportPanel />
+      <MostlyRefused />
       {dataset === null ? (
         <Empty>The data set is being read.</Empty>
       ) : (
@@ -167,5 +169,21 @@ function Summary({ info }: { info: DatasetInfo }) {
         </p>
       )}
     </>
+  );
+}
+
+/** A run on the little that is left would pass for one on the whole data set. */
+function MostlyRefused() {
+  const { counts } = view.value;
+  if (counts === null || counts.refused <= counts.train + counts.heldOut) return null;
+  return (
+    <section class="notice warn-box" aria-label="Warning">
+      <Icon name="warning" />
+      <p>
+        {count(counts.refused)} of {count(counts.refused + counts.train + counts.heldOut)} rows were refused,
+        most often because they are longer than the model’s context. The reasons are in the list of refused
+        rows.
+      </p>
+    </section>
   );
 }

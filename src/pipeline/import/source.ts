@@ -112,7 +112,8 @@ const OTHERS: readonly { readonly bytes: readonly number[]; readonly advice: str
   { bytes: [0xfe, 0xff], advice: 'it is UTF-16 text; save it as UTF-8' },
   {
     bytes: [0x50, 0x4b, 3, 4],
-    advice: 'it is a zip archive or an Excel workbook; unpack it, or save the table as CSV',
+    advice:
+      'it is a zip archive or an Excel workbook; unpack it, or save the table as CSV (runs exported from this page are imported on the page of all runs)',
   },
   {
     bytes: [0x28, 0xb5, 0x2f, 0xfd],
