@@ -34,6 +34,31 @@ function eosIds(value: unknown): number[] {
   return found === null || found === undefined ? [] : [found].flat();
 }
 
+/** UTF-8 has at most so many bytes a character, and a byte-level tokenizer so many tokens. */
+const MOST_BYTES = 4;
+const BROKEN = '\uFFFD';
+
+/**
+ * Each id's text. Where a character is split over several ids, the first of them has it whole and the others an
+ * empty text, since half a character can't be shown.
+ */
+function wholeCharacters(ids: readonly number[], decode: (ids: readonly number[]) => string): string[] {
+  const pieces: string[] = [];
+  while (pieces.length < ids.length) {
+    const at = pieces.length;
+    let taken = 1;
+    const first = decode(ids.slice(at, at + 1));
+    let text = first;
+    while (text.includes(BROKEN) && taken < MOST_BYTES && at + taken < ids.length) {
+      taken++;
+      text = decode(ids.slice(at, at + taken));
+    }
+    if (text.includes(BROKEN)) [taken, text] = [1, first];
+    pieces.push(text, ...new Array<string>(taken - 1).fill(''));
+  }
+  return pieces;
+}
+
 /**
  * @throws ModelError where tokenizer.json is missing or unreadable, or no token ends an answer
  */
@@ -97,7 +122,8 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
     },
     encodeTarget: (target) => inVocabulary([...encode(target, false), eosId]),
     decode: (list) => tokenizer.decode([...list], { skip_special_tokens: true }),
-    pieces: (list) => list.map((id) => tokenizer.decode([id], { skip_special_tokens: false })),
+    pieces: (list) =>
+      wholeCharacters(list, (ids) => tokenizer.decode([...ids], { skip_special_tokens: false })),
   };
 }
 

@@ -3,6 +3,7 @@ import { folder } from '../../scripts/lib/native.ts';
 import { openDevice } from '../../src/engine/backend.ts';
 import { openEmbedder } from '../../src/engine/embedder.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer.ts';
 import type { LanguageModel } from '../../src/engine/types.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile, realPath } from '../fixtures/realdata.ts';
 import { greedyStory } from '../fixtures/stories.ts';
@@ -25,6 +26,18 @@ describe.skipIf(REAL_DATA === null)(`real models in Node (${REAL_DATA_NOTE})`, (
       expected.greedy_from_bos_ids,
     );
   }, 60_000);
+
+  test('a character that several tokens make up is shown whole, at the first of them', async () => {
+    const tokenizer = await loadTokenizer(folder(realPath('tokenizers/minimind-6400-chatml')), 6400);
+    const text = 'Janet’s naïve 🦆, 1973 Летняя';
+    const ids = tokenizer.encodeTarget(text).slice(0, -1);
+    const pieces = tokenizer.pieces(ids);
+    expect(pieces).toHaveLength(ids.length);
+    expect(pieces.join('')).toBe(text);
+    expect(pieces).toContain('');
+    // What no further token completes is shown as it is.
+    expect(tokenizer.pieces(ids.slice(0, pieces.indexOf('')))).toHaveLength(pieces.indexOf(''));
+  });
 
   test('the embedder reproduces the vector that came with it', async () => {
     const embedder = await openEmbedder({
