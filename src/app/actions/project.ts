@@ -80,6 +80,7 @@ export async function duplicateRun(run: RunManifest, name: string, config: RunCo
 /** One export or import at a time, with its progress and a way to end it. */
 async function job<T>(title: string, work: (api: Remote<ProjectWorkerApi>) => Promise<T>): Promise<T | null> {
   if (projectJob.value !== null) return null;
+  problem.value = null;
   try {
     return await withProjectWorker((api) => {
       projectJob.value = { title, done: 0, total: 0, cancel: () => void api.cancel() };

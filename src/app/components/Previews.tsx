@@ -35,7 +35,7 @@ export function Previews({ stage }: { stage: TrainStage }) {
         <thead>
           <tr>
             <th scope="col">Prompt</th>
-            <th scope="col">Step {before.step}</th>
+            {before !== now && <th scope="col">Step {before.step}</th>}
             <th scope="col">Step {now.step}</th>
           </tr>
         </thead>
@@ -43,7 +43,7 @@ export function Previews({ stage }: { stage: TrainStage }) {
           {now.answers.map((answer, row) => (
             <tr key={answer.prompt}>
               <td class="text">{answer.prompt}</td>
-              <td class="text muted">{before.answers[row]?.text}</td>
+              {before !== now && <td class="text muted">{before.answers[row]?.text}</td>}
               <td class="text">{answer.text}</td>
             </tr>
           ))}

@@ -33,8 +33,9 @@ const WHOLE_STEPS = [1, 2, 5].concat(
 /** A tick of an axis whose ticks are `step` apart: 0.60, 0.65, 0.70. */
 function decimal(value: number, step: number): string {
   if (step < 1e-4) return value === 0 ? '0' : value.toExponential(1).replaceAll('-', '−');
-  // toPrecision first: a step of 0.1 may come as 0.09999.
-  const digits = Math.max(0, -Math.floor(Math.log10(Number(step.toPrecision(3)))));
+  // toPrecision first: a step of 0.1 may come as 0.09999. As many digits as the step has: 0.025 has three.
+  const [, decimals = ''] = String(Number(step.toPrecision(3))).split('.');
+  const digits = decimals.length;
   return value.toFixed(digits).replace('-', '−');
 }
 
