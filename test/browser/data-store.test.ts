@@ -5,6 +5,7 @@ import { defaultConfig } from '../../src/pipeline/config.ts';
 import { makeDataset } from '../../src/pipeline/dataset.ts';
 import type { DataRow, PreparedData, RunManifest, TokenizedRow } from '../../src/pipeline/types.ts';
 import { openStorage, type Storage, waitingStages } from '../../src/storage/index.ts';
+import { openVersionOne } from '../fixtures/version-one.ts';
 
 const opened: Storage[] = [];
 let count = 0;
@@ -213,24 +214,7 @@ test('a database of version 1 keeps its data sets, prepared rows and runs', asyn
     heldOut: [tokenized(1)],
     refused: [{ line: 9, reason: 'too long' }],
   };
-  const old = await openDB(name, 1, {
-    upgrade: (db) => {
-      for (const store of [
-        'datasets',
-        'runs',
-        'prepared',
-        'responses',
-        'references',
-        'pairs',
-        'metrics',
-        'checkpoints',
-        'answers',
-        'models',
-      ]) {
-        db.createObjectStore(store);
-      }
-    },
-  });
+  const old = await openVersionOne(name);
   await old.put('datasets', data, data.id);
   await old.put('datasets', plain, plain.id);
   await old.put('runs', manifest, 'run');

@@ -1,6 +1,6 @@
 /** Project files written from and read into the browser's own IndexedDB. */
 import { strToU8, unzipSync, type Zippable, zipSync } from 'fflate';
-import { deleteDB, openDB } from 'idb';
+import { deleteDB } from 'idb';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DEFAULT_CONFIG } from '../../src/pipeline/config.ts';
 import { makeDataset } from '../../src/pipeline/dataset.ts';
@@ -10,6 +10,7 @@ import { openStorage, type Storage } from '../../src/storage/index.ts';
 import { decode, encode } from '../../src/storage/project/codec.ts';
 import { note } from '../../src/storage/project/journal.ts';
 import { openRecords } from '../../src/storage/project/records.ts';
+import { openVersionOne } from '../fixtures/version-one.ts';
 
 interface Profile {
   readonly name: string;
@@ -281,21 +282,7 @@ test('a file that is larger than what the browser has left is refused before any
 
 test('a file of the first schema goes through the migrations', async () => {
   const there = await profile();
-  const stores = [
-    'datasets',
-    'runs',
-    'prepared',
-    'responses',
-    'references',
-    'pairs',
-    'metrics',
-    'checkpoints',
-  ];
-  const old = await openDB(`${there.name}-old`, 1, {
-    upgrade: (db) => {
-      for (const store of [...stores, 'answers', 'models']) db.createObjectStore(store);
-    },
-  });
+  const old = await openVersionOne(`${there.name}-old`);
   const dataset = await makeDataset('data', [{ prompt: 'p', target: 't' }]);
   const stages = { model: 'done', data: 'done', sft: 'waiting', sample: 'waiting', filter: 'waiting' };
   const manifest = {

@@ -10,7 +10,7 @@ import { chromiumFlags } from '../../scripts/chromium.ts';
 import { differences, type Ended } from '../../scripts/crash/run.ts';
 import { setup } from '../../scripts/setup.ts';
 import type { RunEvent, Stage } from '../../src/pipeline/types.ts';
-import { openHeadless, type SmallRuns, smallRuns } from '../fixtures/small-run.ts';
+import { openHeadless, type SmallRun, type SmallRuns, smallRuns } from '../fixtures/small-run.ts';
 
 /** Other work may fill the cores. */
 const PATIENCE = 400_000;
@@ -127,6 +127,14 @@ const emptyStorage = (page: Page): Promise<void> =>
       }),
   );
 
+/** With nothing in its way the run ends, and in the bytes of the undisturbed one. */
+async function endsTheSame(run: SmallRun, page: Page, id: string): Promise<void> {
+  expect(await run.resume(page, id)).toMatchObject({ type: 'done' });
+  expect(differences(whole, await run.files())).toEqual([]);
+  await page.close();
+  await run.close();
+}
+
 test(
   'a full storage stops SFT, sampling and DPO with what to do; with room again the run ends in the same bytes',
   async () => {
@@ -150,10 +158,7 @@ test(
       await emptyStorage(page);
     }
     at = null;
-    expect(await run.resume(page, id)).toMatchObject({ type: 'done' });
-    expect(differences(whole, await run.files())).toEqual([]);
-    await page.close();
-    await run.close();
+    await endsTheSame(run, page, id);
   },
   PATIENCE,
 );
@@ -177,10 +182,7 @@ test(
       expect(manifest?.stages[stage]).toBe('running'); // as it was left; resuming takes it up again
     }
     await page.evaluate(() => window.endIn?.(null));
-    expect(await run.resume(page, id)).toMatchObject({ type: 'done' });
-    expect(differences(whole, await run.files())).toEqual([]);
-    await page.close();
-    await run.close();
+    await endsTheSame(run, page, id);
   },
   PATIENCE,
 );
@@ -210,10 +212,7 @@ test(
     await page.getByText('The run is finished.').waitFor({ timeout: PATIENCE });
     await page.goto(`${run.origin}/headless.html`);
     await page.waitForFunction(() => window.selfContrast !== undefined);
-    expect(await run.resume(page, id)).toMatchObject({ type: 'done' });
-    expect(differences(whole, await run.files())).toEqual([]);
-    await page.close();
-    await run.close();
+    await endsTheSame(run, page, id);
   },
   PATIENCE,
 );
