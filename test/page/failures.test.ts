@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumFlags } from '../../scripts/chromium.ts';
 import { differences, type Ended } from '../../scripts/crash/run.ts';
 import { setup } from '../../scripts/setup.ts';
-import type { RunEvent, Stage } from '../../src/pipeline/types.ts';
+import type { Stage } from '../../src/pipeline/types.ts';
 import { openHeadless, type SmallRun, type SmallRuns, smallRuns } from '../fixtures/small-run.ts';
 
 /** Other work may fill the cores. */
@@ -51,19 +51,6 @@ afterAll(async () => {
 });
 
 const STAGES = ['sft', 'sample', 'dpo'] as const satisfies readonly Stage[];
-
-/** Calls `act` at the first progress that `stage` makes. */
-function atProgress(
-  stage: () => Stage | null,
-  act: () => Promise<unknown>,
-): (event: RunEvent) => Promise<void> {
-  let acted: Stage | null = null;
-  return async (event) => {
-    if (event.type !== 'progress' || event.progress.stage !== stage() || acted === stage()) return;
-    acted = stage();
-    await act();
-  };
-}
 
 declare global {
   interface Window {
@@ -143,21 +130,20 @@ test(
     const cdp = await context.newCDPSession(page);
     // Before the origin stores anything: the browser keeps what it has once counted for half a minute.
     await cdp.send('Storage.overrideQuotaForOrigin', { origin: run.origin, quotaSize: 24e6 });
-    let at: Stage | null = null;
-    const fill = atProgress(
-      () => at,
-      () => fillStorage(page),
-    );
-    await openHeadless(page, run.origin, fill);
+    await page.addInitScript(endModelWorkers);
+    await openHeadless(page, run.origin);
     const id = await run.create(page);
     for (const stage of STAGES) {
-      at = stage;
+      // Held in the middle of the stage: while the storage fills, a stage of this small run could be over.
+      await page.evaluate((at) => window.endIn?.(at), stage);
+      expect(await run.resume(page, id)).toMatchObject({ type: 'failed' });
+      await page.evaluate(() => window.endIn?.(null));
+      await fillStorage(page);
       const result = await run.resume(page, id);
       expect(result).toMatchObject({ type: 'failed', error: { stage, code: 'StorageError' } });
       expect(JSON.stringify(result)).toMatch(/no more storage.*Delete.*resume/);
       await emptyStorage(page);
     }
-    at = null;
     await endsTheSame(run, page, id);
   },
   PATIENCE,
