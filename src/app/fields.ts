@@ -20,7 +20,13 @@ const elsewhere = (redo: Stage | null): Place => ({ stage: null, more: false, re
 const PLACES: Readonly<Record<ConfigKey, Place>> = {
   model: elsewhere('model'),
   adapter: elsewhere('sft'),
+  precision: more('model'),
+  hub: more('model', null),
   backend: elsewhere(null),
+  'memory.rows': more('model', null),
+  'memory.segment': more('model', null),
+  'memory.activations': more('model', null),
+  'memory.sampleRows': more('model', null),
   'data.heldOut': few('data'),
   'data.limit': few('data'),
   'data.onBadRow': more('data'),

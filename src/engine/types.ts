@@ -3,6 +3,7 @@
  * tests are written against this file alone.
  */
 import type { ModelConfig } from '../model/config.ts';
+import type { FileSource } from '../model/files.ts';
 
 /** One prompt with 1..n responses, as token ids: the unit of all training and scoring. */
 export interface Group {
@@ -216,9 +217,4 @@ export interface TextEmbedder {
   embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]>;
 }
 
-/** Where files of a model come from: the embedded folder, a local folder, a hub, a test server. */
-export interface FileSource {
-  readonly name: string;
-  /** The file's bytes, or null where there is no such file. */
-  read(path: string, signal?: AbortSignal): Promise<Uint8Array | null>;
-}
+export type { FileSource, RangedFile } from '../model/files.ts';

@@ -1,7 +1,9 @@
 /** The one RunConfig of the page, the headless runner and the checkpoints: defaults, validation, `--set`. */
 import * as v from 'valibot';
+import { PRECISIONS, type Precision } from '../model/precision.ts';
 import { excerpt, InputError } from '../model/text.ts';
 import {
+  ACTIVATIONS,
   allowed,
   BACKENDS,
   BAD_ROWS,
@@ -23,10 +25,25 @@ export interface RunConfig {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   /** 'default' or a name the host resolves to a FileSource (a stored folder, a hub id). */
   readonly model: string;
+  /** How the frozen base weights are kept on the device: src/model/precision.ts. */
+  readonly precision: Precision;
+  /** Base address of the model hub that ids are loaded from; a mirror has the same layout of addresses. */
+  readonly hub: string;
   /** 'none', or the adapter to start from: a stored folder's name or the address of a PEFT folder. */
   readonly adapter: string;
   readonly embedder: string;
   readonly embedderPooling: 'mean' | 'cls';
+  /** What is traded for memory; 0 and 'auto' leave it to the model's size and the device (src/model/fit.ts). */
+  readonly memory: {
+    /** Padded tokens a micro-batch of training at most. */
+    readonly rows: number;
+    /** Layers in one graph. */
+    readonly segment: number;
+    /** Keep activations for the backward pass, or compute them again. */
+    readonly activations: 'auto' | 'keep' | 'again';
+    /** Answers sampled together. */
+    readonly sampleRows: number;
+  };
   readonly data: {
     /** Fraction (below 1) or count of prompts kept for evaluation; 0 skips evaluation. */
     readonly heldOut: number;
@@ -84,9 +101,12 @@ export const DEFAULT_CONFIG: RunConfig = {
   seed: 1,
   backend: 'auto',
   model: 'default',
+  precision: 'f32',
+  hub: 'https://huggingface.co',
   adapter: 'none',
   embedder: 'default',
   embedderPooling: 'mean',
+  memory: { rows: 0, segment: 0, activations: 'auto', sampleRows: 0 },
   data: { heldOut: 0.1, limit: 0, onBadRow: 'skip' },
   lora: { rank: 8, alpha: 16, targets: [...LORA_TARGETS] },
   sft: {
@@ -146,9 +166,20 @@ const schema = v.object({
   seed: numeric('seed'),
   backend: v.picklist(BACKENDS),
   model: text,
+  precision: v.picklist(PRECISIONS),
+  hub: v.pipe(
+    text,
+    v.check((x) => /^https?:\/\/[^\s/?#]+(\/[^\s?#]*)?$/.test(x)),
+  ),
   adapter: text,
   embedder: text,
   embedderPooling: v.picklist(POOLINGS),
+  memory: v.object({
+    rows: numeric('memory.rows'),
+    segment: numeric('memory.segment'),
+    activations: v.picklist(ACTIVATIONS),
+    sampleRows: numeric('memory.sampleRows'),
+  }),
   data: v.object({
     heldOut: v.pipe(
       numeric('data.heldOut'),

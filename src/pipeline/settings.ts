@@ -1,4 +1,5 @@
 /** Every setting in words: label, unit, help and bounds. One table for the page, for --help and for validation. */
+import { PRECISIONS } from '../model/precision.ts';
 import type { RunConfig } from './config.ts';
 
 /** Dotted paths of all leaves, e.g. 'dpo.negatives'. */
@@ -50,6 +51,7 @@ const list = (choices: readonly string[], words: Words): Setting => ({
 const text = ([label, unit, help]: Words): Setting => ({ kind: 'text', label, unit, help });
 
 export const BACKENDS = ['auto', 'webgpu', 'wasm'] as const;
+export const ACTIVATIONS = ['auto', 'keep', 'again'] as const;
 export const POOLINGS = ['mean', 'cls'] as const;
 export const BAD_ROWS = ['skip', 'stop'] as const;
 export const LORA_TARGETS = [
@@ -82,6 +84,12 @@ export const SETTINGS: { readonly [K in ConfigKey]: Setting } = {
     '',
     'The language model to align: default, a stored folder or a Hugging Face id; change it to align your own.',
   ]),
+  precision: choice(PRECISIONS, [
+    'Precision',
+    '',
+    'How the model itself is kept in memory: f32 is exact, f16 takes half, q8 about a quarter and q4 an eighth of it; the adapter is always exact.',
+  ]),
+  hub: text(['Model hub', '', 'The address that model ids are loaded from; change it to use a mirror.']),
   adapter: text([
     'Start adapter',
     '',
@@ -96,6 +104,26 @@ export const SETTINGS: { readonly [K in ConfigKey]: Setting } = {
     'Pooling',
     '',
     "How an embedder's token vectors become one: mean for most, cls for UAE-Large and the BGE family.",
+  ]),
+  'memory.rows': integer(0, 1_000_000, [
+    'Training rows',
+    'tokens',
+    'Padded tokens that go through the model together in training; 0 chooses by model and device, fewer take less memory.',
+  ]),
+  'memory.segment': integer(0, 1000, [
+    'Layers a graph',
+    'layers',
+    'Layers computed as one graph in training; 0 chooses by model, 1 takes the least memory, more are a little faster.',
+  ]),
+  'memory.activations': choice(ACTIVATIONS, [
+    'Activations',
+    '',
+    'Whether what the forward pass computes is kept for the backward pass (faster) or computed again (less memory).',
+  ]),
+  'memory.sampleRows': integer(0, 4096, [
+    'Answers at a time',
+    'answers',
+    'Answers sampled together; 0 chooses by model, fewer take less memory and are slower.',
   ]),
   'data.heldOut': number(0, 1_000_000, [
     'Held out',

@@ -6,16 +6,33 @@ import type { Storage } from '../storage/index.ts';
 /** A folder under a URL. */
 export function urlFolder(url: string, name: string): FileSource {
   const base = url.endsWith('/') ? url : `${url}/`;
+  const get = async (path: string, init: RequestInit): Promise<Response | null> => {
+    const response = await fetch(base + path, init);
+    // A server for single pages answers every address with its page.
+    const html = response.headers.get('content-type')?.startsWith('text/html') ?? false;
+    if (response.status === 404 || html) return null;
+    if (!response.ok) throw new ModelError(`${name}: ${path} could not be fetched (HTTP ${response.status})`);
+    return response;
+  };
+  const bytes = async (response: Response) => new Uint8Array(await response.arrayBuffer());
   return {
     name,
     read: async (path, signal) => {
-      const response = await fetch(base + path, { signal });
-      // A server for single pages answers every address with its page.
-      const html = response.headers.get('content-type')?.startsWith('text/html') ?? false;
-      if (response.status === 404 || html) return null;
-      if (!response.ok)
-        throw new ModelError(`${name}: ${path} could not be fetched (HTTP ${response.status})`);
-      return new Uint8Array(await response.arrayBuffer());
+      const response = await get(path, { signal });
+      return response && bytes(response);
+    },
+    open: async (path, signal) => {
+      const head = await get(path, { method: 'HEAD', signal });
+      if (!head) return null;
+      return {
+        size: Number(head.headers.get('content-length')),
+        read: async (start, end, signal) => {
+          const part = await get(path, { headers: { Range: `bytes=${start}-${end - 1}` }, signal });
+          if (part?.status !== 206)
+            throw new ModelError(`${name}: ${path} could not be read in parts from its server`);
+          return bytes(part);
+        },
+      };
     },
   };
 }

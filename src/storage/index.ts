@@ -1,6 +1,6 @@
 /** Runs, data sets and model folders in IndexedDB. */
 import { type IDBPDatabase, openDB } from 'idb';
-import type { FileSource } from '../engine/types.ts';
+import type { FileSource, RangedFile } from '../engine/types.ts';
 import { visible } from '../model/text.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
@@ -116,6 +116,10 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
         const file = await db.get('models', [folder, path]);
         return file ? new Uint8Array(await file.data.arrayBuffer()) : null;
       },
+      open: async (path) => {
+        const file = await db.get('models', [folder, path]);
+        return file ? blobFile(file.data) : null;
+      },
     }),
     listModelFolders: async () => [...new Set((await db.getAllKeys('models')).map(([folder]) => folder))],
     deleteModelFolder: (folder) => db.delete('models', folderRange(folder)),
@@ -127,6 +131,11 @@ export function waitingStages(): RunManifest['stages'] {
   const states = STAGES.map((stage) => [stage, 'waiting'] as const);
   return Object.fromEntries(states) as Record<Stage, 'waiting'>;
 }
+
+const blobFile = (data: Blob): RangedFile => ({
+  size: data.size,
+  read: async (start, end) => new Uint8Array(await data.slice(start, end).arrayBuffer()),
+});
 
 const folderRange = (folder: string): IDBKeyRange => IDBKeyRange.bound([folder], [folder, []]);
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import type { Device } from '../../src/engine/device.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
+import { wholeFiles } from '../../src/model/files.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile } from '../fixtures/realdata-browser.ts';
 import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
 import { samplerSuite } from '../fixtures/sampler-suite.ts';
@@ -53,10 +54,9 @@ test('ten steps on WASM and on WebGPU follow one trajectory', async () => {
 describe.skipIf(REAL_DATA === null)(`a real model (${REAL_DATA_NOTE})`, () => {
   for (const backend of ['wasm', 'webgpu'] as const) {
     test(`stories260k decodes greedily to the text its author published (${backend})`, async () => {
-      const source = {
-        name: 'stories260k-hf',
-        read: (path: string) => realFile(`stories260k-hf/${path}`).catch(() => null),
-      };
+      const source = wholeFiles('stories260k-hf', (path) =>
+        realFile(`stories260k-hf/${path}`).catch(() => null),
+      );
       const model = await loadLanguageModel(device(backend), source);
       const expected = JSON.parse(
         new TextDecoder().decode(await realFile('stories260k-hf/expected_greedy.json')),

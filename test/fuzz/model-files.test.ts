@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
 import { ChatTemplateError, compileChatTemplate } from '../../src/model/chat.ts';
 import { ModelError } from '../../src/model/config.ts';
+import { wholeFiles } from '../../src/model/files.ts';
 import { CHAT_TEMPLATES } from '../fixtures/chat-templates.ts';
 import { fuzz } from './fuzz.ts';
 import { encode, jsonLike } from './inputs.ts';
@@ -16,10 +17,7 @@ const VOCABULARY = 100_000;
 /** Loads a tokenizer of these files and uses it once in every way. */
 async function load(files: Readonly<Record<string, string>>): Promise<void> {
   const tokenizer = await loadTokenizer(
-    {
-      name: 'm',
-      read: async (path) => (files[path] === undefined ? null : encode(files[path])),
-    },
+    wholeFiles('m', async (path) => (files[path] === undefined ? null : encode(files[path]))),
     VOCABULARY,
   );
   const { ids } = tokenizer.renderPrompt([{ role: 'user', content: 'What is the plural of box? é🙂' }]);

@@ -11,6 +11,7 @@ import {
   pickChatTemplate,
   specialTokens,
 } from '../../src/model/chat.ts';
+import { wholeFiles } from '../../src/model/files.ts';
 import { JINJA_LIMITS } from '../../src/model/jinja.ts';
 import { CHAT_TEMPLATES } from '../fixtures/chat-templates.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile } from '../fixtures/realdata.ts';
@@ -104,7 +105,7 @@ describe.skipIf(REAL_DATA === null)(`a real ChatML tokenizer (${REAL_DATA_NOTE})
 });
 
 function source(read: FileSource['read']): FileSource {
-  return { name: 'm', read };
+  return wholeFiles('m', read);
 }
 
 /** The default model's tokenizer with another configuration; `more` are further files. */
