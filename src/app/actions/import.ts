@@ -9,7 +9,7 @@ import { takeAdapter } from './adapter.ts';
 import { edit } from './edits.ts';
 import { useData } from './import-data.ts';
 import { askFiles } from './pick.ts';
-import { measureStorage } from './preferences.ts';
+import { measureStorage } from './space.ts';
 
 /** What the picker offers; a dropped file is looked into whatever its name. */
 const DATA_FILES = '.jsonl,.ndjson,.json,.csv,.tsv,.txt,.parquet,.gz';

@@ -13,8 +13,8 @@ import { withProjectWorker } from '../project-client.ts';
 import { problem, projectJob, runSizes, runs, said } from '../signals.ts';
 import { clearedManifest, perStage } from '../state.ts';
 import { tell } from '../tabs.ts';
-import { measureStorage } from './preferences.ts';
 import { listRuns, showRun } from './runs.ts';
+import { measureStorage } from './space.ts';
 
 /** Measures the runs that have changed since they were measured last, one after the other. */
 export async function measureRuns(): Promise<void> {
