@@ -25,7 +25,7 @@ import {
   stepGraph,
 } from '../model/sampling-graphs.ts';
 import { cosInput, kindsKey, sinInput, thetaInput } from '../model/training-graphs.ts';
-import type { Device, Program, Tensors } from './device.ts';
+import { type Device, dispose, type Program, type Tensors } from './device.ts';
 import type {
   AdapterWeights,
   Sample,
@@ -209,7 +209,7 @@ export class DeviceSampler implements Sampler {
       signal?.throwIfAborted();
       const rounds = Math.min(slice, most - done);
       const out = await this.rounds(batch, settings, context, state, rounds);
-      disposeAll(Object.values(state));
+      dispose(...Object.values(state));
       state = out.state;
       const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
       this.collect(batch, settings.stopIds, out.tokens, out.logps);
@@ -217,7 +217,7 @@ export class DeviceSampler implements Sampler {
       done += rounds;
       if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
     }
-    disposeAll([...Object.values(state), ...Object.values(context)]);
+    dispose(...Object.values(state), ...Object.values(context));
   }
 
   /** Appends drawn tokens to the rows that still want them. tokens, logps: [rounds, B]. */
@@ -346,12 +346,12 @@ export class DeviceSampler implements Sampler {
     for (let round = 0; round < rounds; round++) {
       const u = this.device.host(uniforms.slice(round * B, (round + 1) * B), [B]);
       const out = await program.run({ ...this.bound, ...context, ...current, u });
-      if (round > 0) disposeAll(Object.values(current));
+      if (round > 0) dispose(...Object.values(current));
       current = renamed(out, [...names, ...log]);
     }
     const drawn = await this.drawn(current, 'tokens', 'logps');
     const { tokens, logps, ...next } = current;
-    disposeAll([tokens, logps].filter((t) => t !== undefined));
+    dispose(...[tokens, logps].filter((t) => t !== undefined));
     return { state: next, ...drawn };
   }
 
@@ -376,7 +376,7 @@ export class DeviceSampler implements Sampler {
     this.programs.clear();
     for (const program of programs) await (await program).release();
     for (const [name, tensor] of Object.entries(this.bound))
-      if (!this.options.weights.has(name)) disposeAll([tensor]);
+      if (!this.options.weights.has(name)) dispose(tensor);
   }
 }
 
@@ -388,11 +388,6 @@ function renamed(out: Tensors, names: readonly string[]): Tensors {
       return [name, tensor];
     }),
   );
-}
-
-/** CPU tensors have nothing to free; GPU buffers do. */
-function disposeAll(tensors: readonly Tensor[]): void {
-  for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
 }
 
 /** All weights in host memory, the adapter merged into the projections it targets. */

@@ -10,7 +10,7 @@ import { watchTasks } from '../../scripts/bench/tasks.ts';
 import { visible } from '../../src/model/text.ts';
 import { readDatasetFile } from '../../src/pipeline/dataset.ts';
 import { bytesFile } from '../../src/pipeline/import/index.ts';
-import { type BuiltPage, openBuiltPage } from '../fixtures/built-page.ts';
+import { type BuiltPage, dropFiles, openBuiltPage } from '../fixtures/built-page.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile, realPath } from '../fixtures/realdata.ts';
 
 interface TestFile {
@@ -47,24 +47,7 @@ afterEach(async () => {
 });
 afterAll(() => built?.close());
 
-/** Drops files on the page, as from a file manager. */
-async function drop(files: readonly TestFile[]): Promise<void> {
-  const packed = files.map(({ name, content }) => ({
-    name,
-    base64: Buffer.from(content).toString('base64'),
-  }));
-  const transfer = await page.evaluateHandle((list) => {
-    const data = new DataTransfer();
-    for (const { name, base64 } of list) {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      data.items.add(new File([bytes], name));
-    }
-    return data;
-  }, packed);
-  for (const type of ['dragenter', 'dragover', 'drop']) {
-    await page.dispatchEvent('body', type, { dataTransfer: transfer });
-  }
-}
+const drop = (files: readonly TestFile[]) => dropFiles(page, files);
 
 async function pick(files: string | { name: string; mimeType: string; buffer: Buffer }[]): Promise<void> {
   const chooser = page.waitForEvent('filechooser');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type BuiltPage, downloaded, openBuiltPage } from '../fixtures/built-page.ts';
+import { type BuiltPage, downloaded, dropFiles, openBuiltPage } from '../fixtures/built-page.ts';
 
 const LONG = 300_000;
 
@@ -189,8 +189,9 @@ test(
 
     const there = await built.profile();
     const other = watch(there.pages()[0] ?? (await there.newPage()));
-    await other.goto(`${built.origin}/#runs`);
-    await other.getByLabel('Import a file').setInputFiles(file);
+    await other.goto(built.origin);
+    await other.getByRole('button', { name: 'Align the example model' }).waitFor();
+    await dropFiles(other, [{ name: 'project.zip', content: zip }]);
     await other.getByText('Every fingerprint in the file was right.').waitFor({ timeout: 60_000 });
     expect(await other.locator('.run-table tbody tr').count()).toBe(3);
     expect(await row(other, 'First').innerText()).toContain('baseline');
