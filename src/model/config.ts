@@ -17,6 +17,9 @@ export interface ModelConfig {
   readonly tiedEmbeddings: boolean;
 }
 
+/** The same model with its first layers only. */
+export const truncatedConfig = (c: ModelConfig, layers: number): ModelConfig => ({ ...c, layers });
+
 /** A model folder that can't be used: which file and field, and what would be accepted. */
 export class ModelError extends InputError {
   override name = 'ModelError';

@@ -1,5 +1,5 @@
 /** What the model's worker offers, and what it hands over. Pure types, shared by both sides. */
-import type { BackendName, ModelInfo } from '../engine/types.ts';
+import type { BackendName, ModelInfo, SelfCheck } from '../engine/types.ts';
 import type { Arm, DataRow, RefusedRow, RunEvent, Stage } from './types.ts';
 
 /** What workers/model.ts offers to the page and the headless runner (through comlink). */
@@ -10,6 +10,8 @@ export interface ModelWorkerApi {
   stop(): Promise<void>;
   /** Reads model and data, reports what a run would do, and stops (--check). */
   check(runId: string): Promise<CheckResult>;
+  /** Checks the run's device with its model now, whatever is known of them. */
+  selfCheck(runId: string): Promise<SelfCheck>;
   /** One row as the run's model sees it. */
   see(runId: string, row: DataRow): Promise<SeenRow>;
   /** One answer of one arm of a finished (or partly finished) run; tokens are streamed. */

@@ -1,7 +1,7 @@
 /** What the model worker does: opens device, model and storage, and runs the pipeline on stored runs. */
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
-import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
+import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
@@ -53,6 +53,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
+  /** Looked for in the runs that are stored: what one of them has shown need not be shown again. */
+  const passedCheck = async (key: string): Promise<SelfCheck | undefined> =>
+    (await (await opened()).listRuns())
+      .map(({ selfCheck }) => selfCheck)
+      .find((check) => check?.passed && check.key === key);
+
   const startAdapterOf = async ({ config }: RunManifest, model: LanguageModel) => {
     const source = adapterSource(config.adapter, await opened());
     return source ? { startAdapter: () => readStartAdapter(source, model.config, config.lora) } : {};
@@ -103,6 +109,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             signal: abort.signal,
             now: () => performance.now(),
             room: storageLeft,
+            passedCheck,
           },
           until,
         );
@@ -121,6 +128,10 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       const runs = await store(runId);
       const manifest = await runs.manifest();
       return checkRun(await modelOf(manifest), manifest, await runs.dataset());
+    },
+    selfCheck: async (runId) => {
+      const manifest = await (await store(runId)).manifest();
+      return (await modelOf(manifest)).selfCheck(manifest.config.lora);
     },
     see: async (runId, row) => seeRow(await modelOf(await (await store(runId)).manifest()), row),
     chat: async (runId, arm, messages, { temperature, seed }, onText) => {
