@@ -2,6 +2,7 @@
 import type { Tensor } from 'onnxruntime-web';
 import { type ModelConfig, parseModelConfig } from '../model/config.ts';
 import { elements, initialAdapter, modelWeights } from '../model/parameters.ts';
+import type { Precision } from '../model/precision.ts';
 import { stream } from '../model/random.ts';
 import { openWeights } from '../model/weights.ts';
 import type { Device } from './device.ts';
@@ -34,13 +35,21 @@ function budget(c: ModelConfig, parameters: number): Budget {
   };
 }
 
+export interface LoadOptions {
+  /** How the frozen weights are kept; float32 where it is not given. */
+  readonly precision?: Precision;
+  /** Told the bytes of weights read so far and of all of them. */
+  readonly onProgress?: (bytes: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * @throws ModelError naming the file and field; SafetensorsError for a damaged weights file
  */
 export async function loadLanguageModel(
   device: Device,
   source: FileSource,
-  signal?: AbortSignal,
+  { signal }: LoadOptions = {},
 ): Promise<LanguageModel> {
   const config = parseModelConfig(await readJson(source, 'config.json'));
   const tokenizer = await loadTokenizer(source, config.vocabSize);
