@@ -2,7 +2,7 @@
 import type { Tensor } from 'onnxruntime-web';
 import { batchTensors, type MicroBatch } from '../model/batch.ts';
 import { type Geometry, geometryKey, responseTotal, rowTotal } from '../model/block.ts';
-import type { ModelConfig } from '../model/config.ts';
+import type { LayerKind, ModelConfig } from '../model/config.ts';
 import {
   EMBEDDING,
   FINAL_NORM,
@@ -13,15 +13,19 @@ import {
   type TrainingMode,
 } from '../model/parameters.ts';
 import {
+  cosInput,
   embeddingBackwardGraph,
   embeddingGraph,
   frozenHeadGraph,
   frozenInput,
   gradientSum,
+  kindsKey,
+  maskInput,
   renameSaved,
   scoringGraph,
   seedGraph,
   segmentGraphs,
+  sinInput,
   thetaInput,
   trainedHeadGraphs,
 } from '../model/training-graphs.ts';
@@ -69,16 +73,21 @@ export class Passes {
     const { config } = this.options;
     const s = batch.geometry;
     const t = batchTensors(config, groups, batch);
-    const half = config.headDim / 2;
+    const positions: Tensors = {};
+    t.rotations.forEach(({ cos, sin }, rope) => {
+      const shape = [rowTotal(s), 1, config.headDim / 2];
+      positions[cosInput(rope)] = this.device.host(cos, shape);
+      positions[sinInput(rope)] = this.device.host(sin, shape);
+    });
+    for (const { window, mask } of t.masks) {
+      const shape = [s.groups, 1, s.responseRows, s.promptRows + s.responseRows];
+      positions[maskInput(window)] = this.device.host(mask, shape);
+    }
     return {
       batch,
       ids: this.device.host(t.ids, [rowTotal(s)]),
       labels: this.device.host(t.labels, [responseTotal(s)]),
-      positions: {
-        cos: this.device.host(t.cos, [rowTotal(s), 1, half]),
-        sin: this.device.host(t.sin, [rowTotal(s), 1, half]),
-        mask: this.device.host(t.mask, [s.groups, 1, s.responseRows, s.promptRows + s.responseRows]),
-      },
+      positions,
     };
   }
 
@@ -115,7 +124,12 @@ export class Passes {
   }
 
   private layersFrom(start: number): number {
-    return Math.min(this.options.segment, this.options.config.layers - start);
+    return this.kindsFrom(start).length;
+  }
+
+  /** Kinds of a segment's layers; segments of the same kinds share their programs. */
+  private kindsFrom(start: number): readonly LayerKind[] {
+    return this.options.config.layerKinds.slice(start, start + this.options.segment);
   }
 
   private layerInputs(start: number): Tensors {
@@ -132,13 +146,13 @@ export class Passes {
 
   private async segment(s: Geometry, start: number) {
     const { config, mode, keep } = this.options;
-    const count = this.layersFrom(start);
+    const kinds = this.kindsFrom(start);
     const wantDx = start > 0 || this.full;
-    const key = `${this.layout} ${geometryKey(s)} n${count} ${keep ? 'keep' : 'again'} ${wantDx ? 'dx' : ''}`;
+    const key = `${this.layout} ${geometryKey(s)} ${kindsKey(kinds)} ${keep ? 'keep' : 'again'} ${wantDx ? 'dx' : ''}`;
     // Both graphs come from one derivation, done only where either is not compiled yet.
     let made: ReturnType<typeof segmentGraphs> | undefined;
     const make = () => {
-      made ??= segmentGraphs(config, mode, s, count, { keep, wantDx });
+      made ??= segmentGraphs(config, mode, s, kinds, { keep, wantDx });
       return made;
     };
     const forward = await this.device.program(`forward ${key}`, () => make().forward);
@@ -147,29 +161,56 @@ export class Passes {
   }
 
   async forward(bound: Bound, input: Tensor, training: boolean): Promise<Trace> {
-    const { config, mode } = this.options;
     const s = bound.batch.geometry;
     const segments: Trace['segments'] = [];
     let x = input;
     for (const start of this.segmentStarts) {
-      const inputs = { x, ...bound.positions, ...this.layerInputs(start) };
       if (training) {
         const { forward } = await this.segment(s, start);
-        const { y, ...saved } = await forward.run(inputs);
+        const { y, ...saved } = await forward.run({ x, ...bound.positions, ...this.layerInputs(start) });
         if (!y) throw new Error('internal: no output y');
         segments.push({ x, saved: renameSaved(saved) });
         x = y;
       } else {
-        const count = this.layersFrom(start);
-        const program = await this.device.program(`score ${this.layout} ${geometryKey(s)} n${count}`, () =>
-          scoringGraph(config, mode, s, count),
-        );
-        const y = pick(await program.run(inputs), 'y');
+        const y = await this.score(bound, x, start);
         dispose(x);
         x = y;
       }
     }
     return { segments, top: x };
+  }
+
+  /** Where a forward pass, layer by layer, first gives a number that is not finite; see the trainer's. */
+  async brokenAt(bound: Bound): Promise<string | null> {
+    if (this.options.segment > 1)
+      return new Passes(this.device, { ...this.options, segment: 1 }, this.units).brokenAt(bound);
+    const finite = async (x: Tensor) => (await this.device.readFloats(x)).every(Number.isFinite);
+    let x = await this.embed(bound);
+    try {
+      if (!(await finite(x))) return 'the embedding';
+      for (const layer of this.segmentStarts) {
+        const y = await this.score(bound, x, layer);
+        dispose(x);
+        x = y;
+        if (!(await finite(x))) return `layer ${layer}`;
+      }
+      const { logps } = await this.head(bound, x, false);
+      return logps.every(Number.isFinite) ? null : 'the head';
+    } finally {
+      dispose(x);
+    }
+  }
+
+  /** The layers from `start`, forward only. */
+  private async score(bound: Bound, x: Tensor, start: number): Promise<Tensor> {
+    const { config, mode } = this.options;
+    const s = bound.batch.geometry;
+    const kinds = this.kindsFrom(start);
+    const program = await this.device.program(
+      `score ${this.layout} ${geometryKey(s)} ${kindsKey(kinds)}`,
+      () => scoringGraph(config, mode, s, kinds),
+    );
+    return pick(await program.run({ x, ...bound.positions, ...this.layerInputs(start) }), 'y');
   }
 
   async head(
