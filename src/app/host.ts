@@ -1,11 +1,10 @@
 /** The page's side of storage, opened on first use. */
-import { WEIGHTS_FILE, WEIGHTS_INDEX } from '../model/weights.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import type { RunManifest, RunStore } from '../pipeline/types.ts';
 import type { DataStore } from '../storage/data-store.ts';
 import type { Storage } from '../storage/index.ts';
-import { type FolderFile, ONNX_FILE } from './models/folder.ts';
-import type { StoredFolder } from './models/state.ts';
+import type { FolderInfo } from '../storage/schema.ts';
+import type { FolderFile } from './models/folder.ts';
 
 let opening: Promise<Storage> | null = null;
 
@@ -38,18 +37,7 @@ export const host = {
     );
     return name;
   },
-  /** The folders that the user gave, with their sizes; start adapters are not among them. */
-  listModelFolders: async (sizeOf: (name: string) => Promise<number>): Promise<StoredFolder[]> => {
-    const store = await storage();
-    const folders: StoredFolder[] = [];
-    for (const name of await store.listModelFolders()) {
-      const folder = store.modelFolder(name);
-      const has = async (path: string) => (await folder.open(path)) !== null;
-      const weights = (await has(WEIGHTS_FILE)) || (await has(WEIGHTS_INDEX));
-      const use = weights ? 'model' : (await has(ONNX_FILE)) ? 'embedder' : null;
-      if (use !== null) folders.push({ name, use, bytes: await sizeOf(name) });
-    }
-    return folders;
-  },
+  /** The folders that the user gave, start adapters among them. */
+  listModelFolders: async (): Promise<FolderInfo[]> => (await storage()).listModelFolders(),
   deleteModelFolder: async (name: string): Promise<void> => (await storage()).deleteModelFolder(name),
 };

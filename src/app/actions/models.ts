@@ -10,7 +10,6 @@ import { hubProblem } from '../models/hub-problems.ts';
 import { modelName } from '../models/names.ts';
 import { cachedModels, choosing, type Search, searches, storedFolders } from '../models/state.ts';
 import { problemOf } from '../problems.ts';
-import { withProjectWorker } from '../project-client.ts';
 import { config } from '../settings.ts';
 import { busy, problem, said } from '../signals.ts';
 import { edit } from './edits.ts';
@@ -142,14 +141,11 @@ export function choose(use: HubUse, name: string): void {
 export async function listModels(): Promise<void> {
   try {
     cachedModels.value = await callHub((api) => api.list());
-    storedFolders.value = await host.listModelFolders(sizeOf);
+    storedFolders.value = await host.listModelFolders();
   } catch (error) {
     problem.value = problemOf('The stored models could not be listed', error, 'Nothing was changed.');
   }
 }
-
-const sizeOf = (name: string): Promise<number> =>
-  withProjectWorker((api) => api.size({ kind: 'model', id: name }));
 
 /** Deletes a model of a hub from this device; it can be fetched again. */
 export function removeCached(key: string, name: string): Promise<void> {

@@ -24,11 +24,11 @@ interface Stored {
 function storedOf(use: HubUse): Stored[] {
   const cached = (cachedModels.value ?? []).filter((model) => model.use === use).map(ofHub);
   const folders = storedFolders.value
-    .filter((folder) => folder.use === use)
-    .map(({ name, bytes: size }) => ({
+    .filter(({ kind }) => kind === use)
+    .map(({ name, bytes: size, created }) => ({
       key: `folder ${name}`,
       name: visible(name),
-      words: 'a folder of yours',
+      words: `a folder of yours · ${moment(created)}`,
       bytes: size,
       setting: name,
       again: null,

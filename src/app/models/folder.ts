@@ -19,7 +19,7 @@ export interface ModelFolder {
 }
 
 /** The file that transformers.js reads of an embedder. */
-export const ONNX_FILE = 'onnx/model.onnx';
+const ONNX_FILE = 'onnx/model.onnx';
 
 /** What a folder must hold; a sharded model has an index in place of the one file. */
 const NEEDED: Readonly<Record<HubUse, readonly (readonly string[])[]>> = {

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import type { CachedModel, HubModel, HubProgress, HubRequest, HubUse } from '../../hub/api.ts';
 import type { Precision } from '../../model/precision.ts';
 import type { Fit } from '../../pipeline/fit.ts';
+import type { FolderInfo } from '../../storage/schema.ts';
 import type { HubProblem } from './hub-problems.ts';
 
 /** A model of a hub from its id to its use. */
@@ -18,17 +19,11 @@ export interface Search {
   readonly problem: HubProblem | null;
 }
 
-/** A folder that the user gave. */
-export interface StoredFolder {
-  readonly name: string;
-  readonly use: HubUse;
-  readonly bytes: number;
-}
-
 export const searches = signal<Readonly<Record<HubUse, Search | null>>>({ model: null, embedder: null });
 /** Models of hubs that are stored, wholly or in part; null before they were listed. */
 export const cachedModels = signal<readonly CachedModel[] | null>(null);
-export const storedFolders = signal<readonly StoredFolder[]>([]);
+/** Folders that the user gave. */
+export const storedFolders = signal<readonly FolderInfo[]>([]);
 /** The chooser that is open. */
 export const choosing = signal<HubUse | null>(null);
 
