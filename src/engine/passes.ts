@@ -2,7 +2,7 @@
 import type { Tensor } from 'onnxruntime-web';
 import { batchTensors, type MicroBatch } from '../model/batch.ts';
 import { type Geometry, geometryKey, responseTotal, rowTotal } from '../model/block.ts';
-import type { ModelConfig } from '../model/config.ts';
+import type { LayerKind, ModelConfig } from '../model/config.ts';
 import {
   EMBEDDING,
   FINAL_NORM,
@@ -13,15 +13,19 @@ import {
   type TrainingMode,
 } from '../model/parameters.ts';
 import {
+  cosInput,
   embeddingBackwardGraph,
   embeddingGraph,
   frozenHeadGraph,
   frozenInput,
   gradientSum,
+  kindsKey,
+  maskInput,
   renameSaved,
   scoringGraph,
   seedGraph,
   segmentGraphs,
+  sinInput,
   thetaInput,
   trainedHeadGraphs,
 } from '../model/training-graphs.ts';
@@ -69,16 +73,21 @@ export class Passes {
     const { config } = this.options;
     const s = batch.geometry;
     const t = batchTensors(config, groups, batch);
-    const half = config.headDim / 2;
+    const positions: Tensors = {};
+    t.rotations.forEach(({ cos, sin }, rope) => {
+      const shape = [rowTotal(s), 1, config.headDim / 2];
+      positions[cosInput(rope)] = this.device.host(cos, shape);
+      positions[sinInput(rope)] = this.device.host(sin, shape);
+    });
+    for (const { window, mask } of t.masks) {
+      const shape = [s.groups, 1, s.responseRows, s.promptRows + s.responseRows];
+      positions[maskInput(window)] = this.device.host(mask, shape);
+    }
     return {
       batch,
       ids: this.device.host(t.ids, [rowTotal(s)]),
       labels: this.device.host(t.labels, [responseTotal(s)]),
-      positions: {
-        cos: this.device.host(t.cos, [rowTotal(s), 1, half]),
-        sin: this.device.host(t.sin, [rowTotal(s), 1, half]),
-        mask: this.device.host(t.mask, [s.groups, 1, s.responseRows, s.promptRows + s.responseRows]),
-      },
+      positions,
     };
   }
 
@@ -115,7 +124,12 @@ export class Passes {
   }
 
   private layersFrom(start: number): number {
-    return Math.min(this.options.segment, this.options.config.layers - start);
+    return this.kindsFrom(start).length;
+  }
+
+  /** Kinds of a segment's layers; segments of the same kinds share their programs. */
+  private kindsFrom(start: number): readonly LayerKind[] {
+    return this.options.config.layerKinds.slice(start, start + this.options.segment);
   }
 
   private layerInputs(start: number): Tensors {
@@ -132,13 +146,13 @@ export class Passes {
 
   private async segment(s: Geometry, start: number) {
     const { config, mode, keep } = this.options;
-    const count = this.layersFrom(start);
+    const kinds = this.kindsFrom(start);
     const wantDx = start > 0 || this.full;
-    const key = `${this.layout} ${geometryKey(s)} n${count} ${keep ? 'keep' : 'again'} ${wantDx ? 'dx' : ''}`;
+    const key = `${this.layout} ${geometryKey(s)} ${kindsKey(kinds)} ${keep ? 'keep' : 'again'} ${wantDx ? 'dx' : ''}`;
     // Both graphs come from one derivation, done only where either is not compiled yet.
     let made: ReturnType<typeof segmentGraphs> | undefined;
     const make = () => {
-      made ??= segmentGraphs(config, mode, s, count, { keep, wantDx });
+      made ??= segmentGraphs(config, mode, s, kinds, { keep, wantDx });
       return made;
     };
     const forward = await this.device.program(`forward ${key}`, () => make().forward);
@@ -191,9 +205,10 @@ export class Passes {
   private async score(bound: Bound, x: Tensor, start: number): Promise<Tensor> {
     const { config, mode } = this.options;
     const s = bound.batch.geometry;
-    const count = this.layersFrom(start);
-    const program = await this.device.program(`score ${this.layout} ${geometryKey(s)} n${count}`, () =>
-      scoringGraph(config, mode, s, count),
+    const kinds = this.kindsFrom(start);
+    const program = await this.device.program(
+      `score ${this.layout} ${geometryKey(s)} ${kindsKey(kinds)}`,
+      () => scoringGraph(config, mode, s, kinds),
     );
     return pick(await program.run({ x, ...bound.positions, ...this.layerInputs(start) }), 'y');
   }

@@ -3,7 +3,7 @@ import type { Tensor } from 'onnxruntime-web';
 import { Graph } from '../graph/index.ts';
 import { padLength, rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
-import type { ModelConfig } from '../model/config.ts';
+import { kindsWithin, type ModelConfig } from '../model/config.ts';
 import { NonFiniteError } from '../model/non-finite.ts';
 import {
   type LoraConfig,
@@ -25,7 +25,7 @@ import {
   stateNames,
   stepGraph,
 } from '../model/sampling-graphs.ts';
-import { thetaInput } from '../model/training-graphs.ts';
+import { cosInput, kindsKey, sinInput, thetaInput } from '../model/training-graphs.ts';
 import { type Device, dispose, type Program, type Tensors } from './device.ts';
 import type {
   AdapterWeights,
@@ -170,6 +170,7 @@ export class DeviceSampler implements Sampler {
     const { config } = this.options;
     const n = parts[0]?.count ?? 1;
     const prompts = parts.map((p) => requests[p.request]?.promptIds ?? []);
+    const promptRows = padLength(Math.max(1, ...prompts.map((p) => p.length - 1)));
     const shape = {
       // Short batches are padded to a power of two, so that the last ones do not each compile a graph.
       prompts: Math.min(
@@ -177,7 +178,8 @@ export class DeviceSampler implements Sampler {
         Math.max(1, Math.floor(this.options.rows / n)),
       ),
       n,
-      promptRows: padLength(Math.max(1, ...prompts.map((p) => p.length - 1))),
+      promptRows,
+      kinds: kindsWithin(config.layerKinds, promptRows + 1 + settings.maxTokens),
     };
     const rows = parts.flatMap((part) => Array.from({ length: n }, (_, j) => ({ part, j })));
     return {
@@ -258,15 +260,16 @@ export class DeviceSampler implements Sampler {
         mask[slot * P + i] = 0;
       }
     });
-    const half = config.headDim / 2;
-    const table = (length: ArrayLike<number>, shape: (rows: number) => number[]) => {
-      const { cos, sin } = rotaryTable(config, length);
-      return {
-        cos: this.device.host(cos, shape(length.length)),
-        sin: this.device.host(sin, shape(length.length)),
-      };
+    const tables = (at: ArrayLike<number>, shape: readonly number[]): Tensors => {
+      const result: Tensors = {};
+      config.rope.forEach((rope, i) => {
+        const { cos, sin } = rotaryTable(rope, config.headDim, at);
+        result[cosInput(i)] = this.device.host(cos, [...shape, config.headDim / 2]);
+        result[sinInput(i)] = this.device.host(sin, [...shape, config.headDim / 2]);
+      });
+      return result;
     };
-    const program = await this.program(`prefill ${s.prompts} ${P}`, () => {
+    const program = await this.program(`prefill ${s.prompts} ${P} ${kindsKey(s.kinds)}`, () => {
       const g = new Graph();
       prefill(g, config, s, inputModel(g, config, !this.merged && adapter ? lora : null));
       return g;
@@ -274,14 +277,14 @@ export class DeviceSampler implements Sampler {
     const out = await program.run({
       ...this.bound,
       ids: this.device.host(ids, [ids.length]),
-      ...table(positions, (rows) => [rows, 1, half]),
+      ...tables(positions, [positions.length, 1]),
     });
     const longest = Math.max(...prompts.map((p) => p.length));
     const reach = Int32Array.from({ length: longest + most + 1 }, (_, i) => i);
     return {
       ...out,
       mask: this.device.host(mask, [s.prompts, 1, 1, P]),
-      ...table(reach, (rows) => [rows, half]),
+      ...tables(reach, [reach.length]),
     };
   }
 
