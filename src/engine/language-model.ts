@@ -7,6 +7,7 @@ import { stream } from '../model/random.ts';
 import { openWeights } from '../model/weights.ts';
 import type { Device } from './device.ts';
 import { DeviceSampler } from './sampler.ts';
+import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
 import { fingerprint, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson } from './tokenizer.ts';
 import { DeviceTrainer } from './trainer.ts';
@@ -88,6 +89,20 @@ function loaded(
   weights: ReadonlyMap<string, Tensor>,
 ): LanguageModel {
   const plan = budget(config, info.parameterCount);
+  const subject: CheckSubject = {
+    device,
+    config,
+    info,
+    precision: 'f32',
+    weights,
+    load: async (other, part, signal) => {
+      const reader = await openWeights(part, files);
+      const loadedAgain = new Map<string, Tensor>();
+      for (const { name, shape } of modelWeights(part))
+        loadedAgain.set(name, other.upload((await reader.read(name, signal)).data, shape));
+      return loadedAgain;
+    },
+  };
   return {
     info,
     config,
@@ -114,6 +129,8 @@ function loaded(
         rows: plan.samplingRows,
         slice: plan.slice,
       }),
+    checkKey: checkKey(subject),
+    selfCheck: (lora, options) => selfCheck(subject, lora, options),
     dispose: async () => {
       for (const tensor of weights.values()) if (tensor.location === 'gpu-buffer') tensor.dispose();
       await device.dispose();
