@@ -28,6 +28,12 @@ async function findAdapter(): Promise<GPUAdapter | null> {
   return (await gpu?.requestAdapter({ powerPreference: 'high-performance' })) ?? null;
 }
 
+/** The adapter that `openDevice` would take, or null where it would compute in WebAssembly. */
+export async function backendFor(backend: OpenOptions['backend']): Promise<GPUAdapter | null> {
+  const adapter = backend === 'wasm' ? null : await findAdapter();
+  return adapter && (backend === 'webgpu' || !isSoftware(adapter)) ? adapter : null;
+}
+
 export async function openDevice(options: OpenOptions): Promise<Device> {
   const adapter = options.backend === 'wasm' ? null : await findAdapter();
   if (options.backend === 'webgpu' && !adapter) {

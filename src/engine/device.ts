@@ -33,6 +33,18 @@ export interface Ort {
 /** Tensors that a program takes and gives. Data stays where the backend computes. */
 export type Tensors = Record<string, Tensor>;
 
+/** The output of a run by that name. */
+export function pick(tensors: Tensors, name: string): Tensor {
+  const tensor = tensors[name];
+  if (!tensor) throw new Error(`internal: no output ${name}`);
+  return tensor;
+}
+
+/** CPU tensors have nothing to free; GPU buffers do. */
+export function dispose(...tensors: readonly Tensor[]): void {
+  for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
+}
+
 /** The device can't go on (lost, out of memory); what was read back or stored before is safe. */
 export class DeviceError extends Error {
   override name: string = 'DeviceError';

@@ -1,5 +1,7 @@
 /** What the model's worker offers, and what it hands over. Pure types, shared by both sides. */
 import type { BackendName, ModelInfo } from '../engine/types.ts';
+import type { RunConfig } from './config.ts';
+import type { Fit, Lengths } from './fit.ts';
 import type { Arm, DataRow, RefusedRow, RunEvent, Stage } from './types.ts';
 
 /** What workers/model.ts offers to the page and the headless runner (through comlink). */
@@ -10,6 +12,8 @@ export interface ModelWorkerApi {
   stop(): Promise<void>;
   /** Reads model and data, reports what a run would do, and stops (--check). */
   check(runId: string): Promise<CheckResult>;
+  /** Whether a run would fit this device, before anything large is read or fetched. */
+  fit(ask: FitQuestion): Promise<Fit>;
   /** One row as the run's model sees it. */
   see(runId: string, row: DataRow): Promise<SeenRow>;
   /** One answer of one arm of a finished (or partly finished) run; tokens are streamed. */
@@ -74,6 +78,16 @@ export interface AnswerFile {
 export interface ExportFile {
   readonly path: string;
   readonly bytes: Uint8Array;
+}
+
+export interface FitQuestion {
+  readonly config: RunConfig;
+  /** config.json as parsed JSON; left out, the model's own is read. */
+  readonly modelConfig?: unknown;
+  /** Left out, the lengths are those of the settings' tokens and a short prompt. */
+  readonly lengths?: Lengths;
+  /** Bytes that would be fetched first. */
+  readonly download?: number;
 }
 
 /** A row in tokens, each as a text of its own. */

@@ -1,7 +1,10 @@
 /** What the model worker does: opens device, model and storage, and runs the pipeline on stored runs. */
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
+import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
+import { parseModelConfig } from '../model/config.ts';
+import { guessedLengths, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
@@ -10,6 +13,7 @@ import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, DataRow, RunManifest } from '../pipeline/types.ts';
 import type { CheckResult, ModelWorkerApi, SeenRow } from '../pipeline/worker-api.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
+import { deviceLimits } from './device-limits.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
 import { adapterSource, embedderAddress, modelSource } from './sources.ts';
@@ -121,6 +125,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       const runs = await store(runId);
       const manifest = await runs.manifest();
       return checkRun(await modelOf(manifest), manifest, await runs.dataset());
+    },
+    fit: async ({ config, modelConfig, lengths, download }) => {
+      const source = modelSource(config.model, base, await opened());
+      const model = parseModelConfig(modelConfig ?? (await readJson(source, 'config.json')));
+      const limits = await deviceLimits(config.backend, storageLeft);
+      return plan(model, config, lengths ?? guessedLengths(config), limits, download);
     },
     see: async (runId, row) => seeRow(await modelOf(await (await store(runId)).manifest()), row),
     chat: async (runId, arm, messages, { temperature, seed }, onText) => {

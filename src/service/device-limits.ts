@@ -1,0 +1,24 @@
+/** What this device and browser allow, as far as they tell. */
+import { backendFor } from '../engine/backend.ts';
+import { HEAP_LIMIT } from '../model/fit.ts';
+import type { RunConfig } from '../pipeline/config.ts';
+import type { Limits } from '../pipeline/fit.ts';
+
+export async function deviceLimits(
+  asked: RunConfig['backend'],
+  storageLeft: () => Promise<number | null>,
+): Promise<Limits> {
+  const adapter = await backendFor(asked);
+  // In Chromium only: the machine's memory in GiB, rounded.
+  const deviceMemory = 'deviceMemory' in navigator ? Number(navigator.deviceMemory) : null;
+  return {
+    backend: adapter ? 'webgpu' : 'wasm',
+    heap: HEAP_LIMIT,
+    maxBuffer: adapter
+      ? Math.min(adapter.limits.maxBufferSize, adapter.limits.maxStorageBufferBindingSize)
+      : null,
+    gpuTotal: null,
+    storageLeft: await storageLeft(),
+    deviceMemory: deviceMemory === null ? null : deviceMemory * 2 ** 30,
+  };
+}
