@@ -143,6 +143,8 @@ function reduce(view: RunView, event: RunEvent): RunView {
         : { ...view, warnings: [...view.warnings, event.message] };
     case 'manifest':
       return withManifest(view, event.manifest);
+    case 'self-check':
+      return view; // the manifest has it
     case 'responses':
       return view; // folded in one go by reduceEvents
   }

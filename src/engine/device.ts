@@ -18,7 +18,11 @@ import {
   staticShape,
   type TensorData,
 } from '../graph/index.ts';
+<<<<<<< HEAD
 import type { Precision } from '../model/precision.ts';
+=======
+import { AdvisedError } from '../model/advised.ts';
+>>>>>>> main
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -46,7 +50,7 @@ export function dispose(...tensors: readonly Tensor[]): void {
 }
 
 /** The device can't go on (lost, out of memory); what was read back or stored before is safe. */
-export class DeviceError extends Error {
+export class DeviceError extends AdvisedError {
   override name: string = 'DeviceError';
 }
 
@@ -124,6 +128,39 @@ export class Device {
       if ('error' in outcome) throw outcome.error;
       return outcome.value;
     });
+  }
+
+  /** Another device of the same runtime that computes on the processor. */
+  onWasm(): Device {
+    const { ort, info } = this.options;
+    const { threads } = info;
+    return new Device({
+      ort,
+      providers: ['wasm'],
+      info: { backend: 'wasm', description: `WebAssembly, ${threads} threads`, threads, note: '' },
+    });
+  }
+
+  /**
+   * Work during which a GPU device that does not answer is given up for good: a hanging driver says nothing.
+   *
+   * @throws DeviceError after `patience` milliseconds
+   */
+  async within<T>(patience: number, work: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(
+      () =>
+        this.calls.end(
+          new DeviceError(`it did not answer within ${(patience / 1000).toLocaleString('en')} seconds`, {
+            offer: 'wasm',
+          }),
+        ),
+      patience,
+    );
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The program kept under `key`, compiled on first use. At most `CACHED` are kept, the oldest go. */

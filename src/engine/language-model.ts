@@ -9,8 +9,14 @@ import { storeRows } from '../model/stored-weight.ts';
 import { openWeights, type WeightPiece } from '../model/weights.ts';
 import type { Device } from './device.ts';
 import { DeviceSampler } from './sampler.ts';
+<<<<<<< HEAD
 import { fingerprint, newHash, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson, textFingerprint } from './tokenizer.ts';
+=======
+import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
+import { fingerprint, sha256 } from './sha256.ts';
+import { loadTokenizer, readJson } from './tokenizer.ts';
+>>>>>>> main
 import { DeviceTrainer } from './trainer.ts';
 import type { DeviceInfo, FileSource, LanguageModel, ModelInfo, Tokenizer } from './types.ts';
 
@@ -135,6 +141,20 @@ function loaded(
   weights: ReadonlyMap<string, Tensor>,
 ): LanguageModel {
   const plan = budget(config, info.parameterCount);
+  const subject: CheckSubject = {
+    device,
+    config,
+    info,
+    precision: 'f32',
+    weights,
+    load: async (other, part, signal) => {
+      const reader = await openWeights(part, files);
+      const loadedAgain = new Map<string, Tensor>();
+      for (const { name, shape } of modelWeights(part))
+        loadedAgain.set(name, other.upload((await reader.read(name, signal)).data, shape));
+      return loadedAgain;
+    },
+  };
   return {
     info,
     config,
@@ -161,6 +181,8 @@ function loaded(
         rows: plan.samplingRows,
         slice: plan.slice,
       }),
+    checkKey: checkKey(subject),
+    selfCheck: (lora, options) => selfCheck(subject, lora, options),
     dispose: async () => {
       release(weights);
       await device.dispose();

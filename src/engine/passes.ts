@@ -161,30 +161,56 @@ export class Passes {
   }
 
   async forward(bound: Bound, input: Tensor, training: boolean): Promise<Trace> {
-    const { config, mode } = this.options;
     const s = bound.batch.geometry;
     const segments: Trace['segments'] = [];
     let x = input;
     for (const start of this.segmentStarts) {
-      const inputs = { x, ...bound.positions, ...this.layerInputs(start) };
       if (training) {
         const { forward } = await this.segment(s, start);
-        const { y, ...saved } = await forward.run(inputs);
+        const { y, ...saved } = await forward.run({ x, ...bound.positions, ...this.layerInputs(start) });
         if (!y) throw new Error('internal: no output y');
         segments.push({ x, saved: renameSaved(saved) });
         x = y;
       } else {
-        const kinds = this.kindsFrom(start);
-        const program = await this.device.program(
-          `score ${this.layout} ${geometryKey(s)} ${kindsKey(kinds)}`,
-          () => scoringGraph(config, mode, s, kinds),
-        );
-        const y = pick(await program.run(inputs), 'y');
+        const y = await this.score(bound, x, start);
         dispose(x);
         x = y;
       }
     }
     return { segments, top: x };
+  }
+
+  /** Where a forward pass, layer by layer, first gives a number that is not finite; see the trainer's. */
+  async brokenAt(bound: Bound): Promise<string | null> {
+    if (this.options.segment > 1)
+      return new Passes(this.device, { ...this.options, segment: 1 }, this.units).brokenAt(bound);
+    const finite = async (x: Tensor) => (await this.device.readFloats(x)).every(Number.isFinite);
+    let x = await this.embed(bound);
+    try {
+      if (!(await finite(x))) return 'the embedding';
+      for (const layer of this.segmentStarts) {
+        const y = await this.score(bound, x, layer);
+        dispose(x);
+        x = y;
+        if (!(await finite(x))) return `layer ${layer}`;
+      }
+      const { logps } = await this.head(bound, x, false);
+      return logps.every(Number.isFinite) ? null : 'the head';
+    } finally {
+      dispose(x);
+    }
+  }
+
+  /** The layers from `start`, forward only. */
+  private async score(bound: Bound, x: Tensor, start: number): Promise<Tensor> {
+    const { config, mode } = this.options;
+    const s = bound.batch.geometry;
+    const kinds = this.kindsFrom(start);
+    const program = await this.device.program(
+      `score ${this.layout} ${geometryKey(s)} ${kindsKey(kinds)}`,
+      () => scoringGraph(config, mode, s, kinds),
+    );
+    return pick(await program.run({ x, ...bound.positions, ...this.layerInputs(start) }), 'y');
   }
 
   async head(

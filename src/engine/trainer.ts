@@ -75,6 +75,18 @@ export class DeviceTrainer implements Trainer {
     };
   }
 
+  /**
+   * Where a forward pass first gives a number that is not finite: 'the embedding', 'layer 3', 'the head'; null where
+   * nowhere. Everything is read back, layer by layer: for a small batch, or where something is wrong.
+   */
+  async brokenAt(groups: readonly Group[]): Promise<string | null> {
+    for (const batch of this.plan(groups)) {
+      const place = await this.passes.brokenAt(this.passes.bind(groups, batch));
+      if (place !== null) return place;
+    }
+    return null;
+  }
+
   private async accumulate(groups: readonly Group[], loss: GroupLoss, signal?: AbortSignal) {
     let value = 0;
     let tokens = 0;

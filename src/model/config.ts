@@ -69,6 +69,13 @@ export interface ModelConfig extends FamilyTraits {
   readonly rmsNormEps: number;
 }
 
+/** The same model with its first layers only. */
+export const truncatedConfig = (c: ModelConfig, layers: number): ModelConfig => ({
+  ...c,
+  layers,
+  layerKinds: c.layerKinds.slice(0, layers),
+});
+
 const supported = (): string => FAMILIES.map((f) => `${f.architecture} (${f.models})`).join(', ');
 
 /**

@@ -185,13 +185,15 @@ test('a conversation is shown turn by turn, and as the model sees it, with the l
   const only = { messages: [{ role: 'user', content: 'Only asked?' }] };
   await drop([{ name: 'chat.jsonl', content: jsonl([{ messages }, only]) }]);
   await page.getByText('1 with earlier turns').waitFor();
-  expect(await page.locator('.turn').allTextContents()).toEqual([
-    'SystemBe brief.',
-    'UserHi',
-    'AssistantHello.',
-    'PromptWhat is the plural of box?',
-    'TargetThe plural of box is boxes.',
-  ]);
+  await expect
+    .poll(() => page.locator('.turn').allTextContents())
+    .toEqual([
+      'SystemBe brief.',
+      'UserHi',
+      'AssistantHello.',
+      'PromptWhat is the plural of box?',
+      'TargetThe plural of box is boxes.',
+    ]);
   await page.getByRole('button', { name: 'Show the tokens' }).click();
   const trained = page.locator('.tokens .token.trained');
   await trained.first().waitFor({ timeout: 60_000 });

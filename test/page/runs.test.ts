@@ -120,7 +120,7 @@ test(
       .getByText(/Kept: the browser does not|has not promised to keep it/)
       .first()
       .waitFor();
-    expect(await page.evaluate(() => sessionStorage.getItem('asked'))).toBe('1');
+    await expect.poll(() => page.evaluate(() => sessionStorage.getItem('asked'))).toBe('1');
     expect(
       await page
         .locator('.rail')
@@ -276,14 +276,16 @@ test(
     // This tab was open before: it hears of the run, lists it as running, and can delete nothing of it.
     await row(page, name).getByText('in another tab').waitFor({ timeout: 20_000 });
     await page.getByRole('button', { name: `Actions for ${name}` }).click();
-    expect(await page.getByRole('button', { name: 'Delete', exact: true }).last().isDisabled()).toBe(true);
+    await expect
+      .poll(() => page.getByRole('button', { name: 'Delete', exact: true }).last().isDisabled())
+      .toBe(true);
     await page.keyboard.press('Escape');
 
     await row(page, name).getByRole('button', { name, exact: true }).click();
     await page.getByText('Running in another tab').first().waitFor({ timeout: 20_000 });
     await expect.poll(() => page.getByRole('button', { name: 'Resume' }).count()).toBe(0);
     await page.locator('.stage-link').filter({ hasText: 'SFT' }).click();
-    expect(await page.locator('.fields .input').first().isDisabled()).toBe(true);
+    await expect.poll(() => page.locator('.fields .input').first().isDisabled()).toBe(true);
     const free = () =>
       page.evaluate(async () => {
         const { held = [] } = await navigator.locks.query();
