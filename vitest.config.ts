@@ -27,6 +27,8 @@ export default defineConfig({
           include: ['test/page/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          // What the page shows comes when it comes: other work may fill the cores.
+          expect: { poll: { timeout: 20_000 } },
           // Each drives a browser of its own that fills the cores by itself; and after the unit tests.
           fileParallelism: false,
           sequence: { groupOrder: 1 },

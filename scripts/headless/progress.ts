@@ -1,4 +1,5 @@
 /** Turns run events into lines: one rewriting line on a terminal, else a line every few seconds. */
+import type { SelfCheck } from '../../src/engine/types.ts';
 import type { Progress, RunEvent } from '../../src/pipeline/types.ts';
 
 /** Milliseconds between progress lines where the output is no terminal. */
@@ -44,6 +45,9 @@ export class ProgressPrinter {
         if (device.note) this.line(`  ${device.note}`);
         break;
       }
+      case 'self-check':
+        this.line(selfCheckText(event.check));
+        break;
       case 'prepared':
         this.line(
           `${event.train} training prompts, ${event.heldOut} held out` +
@@ -90,6 +94,18 @@ export class ProgressPrinter {
     this.lastAbout = about;
     this.line(text);
   }
+}
+
+/** e.g. `self-check passed in 2.1 s: log-probabilities against WebAssembly 3e-6 (allowed 1e-3), ...`. */
+export function selfCheckText({ passed, seconds, compared, remarks }: SelfCheck): string {
+  const figures = compared.map(
+    ({ what, difference, allowed }) =>
+      `${what} ${difference.toExponential(0)} (allowed ${allowed.toExponential(0)})`,
+  );
+  return [
+    `self-check ${passed ? 'passed' : 'failed'} in ${seconds.toFixed(1)} s${figures.length > 0 ? `: ${figures.join(', ')}` : ''}`,
+    ...remarks.map((remark) => `  ${remark}`),
+  ].join('\n');
 }
 
 /** e.g. `sft       12/60 steps  3.2/s  0:15 left  loss 1.234`. */

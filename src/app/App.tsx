@@ -95,7 +95,7 @@ function DropCover() {
   if (!over) return null;
   return (
     <div class="drop-cover" aria-hidden="true">
-      <p>Drop prompts (JSON, CSV or Parquet) or a model folder. It stays on this device.</p>
+      <p>Drop prompts, a model folder, an adapter or an exported project. It stays on this device.</p>
     </div>
   );
 }

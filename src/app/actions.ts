@@ -8,7 +8,7 @@ export { discardEdits, edit, markAnswer } from './actions/edits.ts';
 export { answerFile, cancelExport, downloadFormat } from './actions/exports.ts';
 export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { cancelImport, readDifferently, readMapped, setMapping } from './actions/import-data.ts';
-export { askToKeep, forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
+export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
 export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';
 export { pause, start, stop } from './actions/run.ts';
@@ -21,3 +21,4 @@ export {
   openStage,
   showRun,
 } from './actions/runs.ts';
+export { askToKeep } from './actions/space.ts';

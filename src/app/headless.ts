@@ -58,6 +58,7 @@ const FORWARDED: ReadonlySet<RunEvent['type']> = new Set([
   'progress',
   'prepared',
   'device',
+  'self-check',
   'warning',
 ]);
 

@@ -2,6 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import type { RunConfig } from '../pipeline/config.ts';
 import type { HeldOutAnswer, PairRecord, RunManifest, Stage } from '../pipeline/types.ts';
+import type { Imported } from '../storage/project/import.ts';
 import type { OpenData, OpenPrepared } from './dataset.ts';
 import { EMPTY_VIEW, isStarted, overallShare, type RunView } from './state.ts';
 
@@ -78,6 +79,8 @@ export const runsOpen = signal(false);
 export const runSizes = signal<ReadonlyMap<string, RunSize>>(new Map());
 /** The export or import that is under way. */
 export const projectJob = signal<ProjectJob | null>(null);
+/** What the last import brought, until the message is closed. */
+export const projectImported = signal<readonly Imported[]>([]);
 /** Whether the browser has promised to keep what is stored; null while that is not known. */
 export const persisted = signal<boolean | null>(null);
 

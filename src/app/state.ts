@@ -13,6 +13,7 @@ import {
   type Stage,
   type StageState,
 } from '../pipeline/types.ts';
+import { type Counts, type StoredRun, storedProgress, takenUp } from './stored-progress.ts';
 
 export type TrainStage = 'sft' | 'dpo';
 
@@ -20,7 +21,7 @@ export interface StageView {
   readonly state: StageState;
   /** The stage's own words on how it ended, where this sitting saw it end. */
   readonly summary: string;
-  /** Last progress of this sitting; kept after the stage ends for its rate. */
+  /** Last progress, of this sitting or as stored; kept after the stage ends for its rate. */
   readonly progress: Progress | null;
 }
 
@@ -35,7 +36,7 @@ export interface RunView {
   readonly stages: Readonly<Record<Stage, StageView>>;
   readonly metrics: Readonly<Record<TrainStage, readonly MetricRecord[]>>;
   readonly previews: Readonly<Record<TrainStage, readonly Preview[]>>;
-  readonly counts: { readonly train: number; readonly heldOut: number; readonly refused: number } | null;
+  readonly counts: Counts | null;
   /** By prompt index; holes where a prompt is not sampled yet. */
   readonly responses: readonly (PromptResponses | undefined)[];
   /** Prompt index of the answers that arrived last, this sitting. */
@@ -43,15 +44,6 @@ export interface RunView {
   readonly warnings: readonly string[];
   readonly device: DeviceInfo | null;
   readonly model: ModelInfo | null;
-}
-
-/** What is stored of a run, as far as it has come. */
-export interface StoredRun {
-  readonly manifest: RunManifest;
-  readonly counts: RunView['counts'];
-  readonly responses: readonly PromptResponses[];
-  readonly sft: readonly MetricRecord[];
-  readonly dpo: readonly MetricRecord[];
 }
 
 const WAITING: StageView = { state: 'waiting', summary: '', progress: null };
@@ -93,7 +85,11 @@ export function viewOf(stored: StoredRun): RunView {
   return {
     ...EMPTY_VIEW,
     manifest,
-    stages: perStage((stage) => ({ ...WAITING, state: atRest(manifest.stages[stage]) })),
+    stages: perStage((stage) => ({
+      ...WAITING,
+      state: atRest(manifest.stages[stage]),
+      progress: storedProgress(stored, stage),
+    })),
     metrics: { sft: stored.sft, dpo: stored.dpo },
     counts: stored.counts,
     responses,
@@ -119,7 +115,7 @@ function reduce(view: RunView, event: RunEvent): RunView {
   switch (event.type) {
     case 'stage': {
       const before = view.stages[event.stage];
-      const progress = event.state === 'running' ? null : before.progress;
+      const progress = event.state === 'running' ? takenUp(before.progress) : before.progress;
       return withStage(view, event.stage, { state: event.state, summary: event.summary, progress });
     }
     case 'progress': {
@@ -147,6 +143,8 @@ function reduce(view: RunView, event: RunEvent): RunView {
         : { ...view, warnings: [...view.warnings, event.message] };
     case 'manifest':
       return withManifest(view, event.manifest);
+    case 'self-check':
+      return view; // the manifest has it
     case 'responses':
       return view; // folded in one go by reduceEvents
   }
@@ -267,7 +265,7 @@ export function similarities(responses: RunView['responses']): number[] {
 
 /** Whether a stage has anything stored, finished or not. */
 export function stageStarted(view: RunView, stage: Stage): boolean {
-  if (view.stages[stage].state !== 'waiting') return true;
+  if (view.stages[stage].state !== 'waiting' || view.manifest?.stages[stage] === 'running') return true;
   if (stage === 'sft' || stage === 'dpo') return view.metrics[stage].length > 0;
   return stage === 'sample' && view.responses.length > 0;
 }

@@ -9,7 +9,16 @@ import type {
   Tensor,
   TensorConstructor,
 } from 'onnxruntime-web';
-import { encodeModel, type Graph, sizeOf, staticShape, type TensorData } from '../graph/index.ts';
+import {
+  type DType,
+  dtypeOf,
+  encodeModel,
+  type Graph,
+  sizeOf,
+  staticShape,
+  type TensorData,
+} from '../graph/index.ts';
+import { AdvisedError } from '../model/advised.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -24,8 +33,20 @@ export interface Ort {
 /** Tensors that a program takes and gives. Data stays where the backend computes. */
 export type Tensors = Record<string, Tensor>;
 
+/** The output of a run by that name. */
+export function pick(tensors: Tensors, name: string): Tensor {
+  const tensor = tensors[name];
+  if (!tensor) throw new Error(`internal: no output ${name}`);
+  return tensor;
+}
+
+/** CPU tensors have nothing to free; GPU buffers do. */
+export function dispose(...tensors: readonly Tensor[]): void {
+  for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
+}
+
 /** The device can't go on (lost, out of memory); what was read back or stored before is safe. */
-export class DeviceError extends Error {
+export class DeviceError extends AdvisedError {
   override name: string = 'DeviceError';
 }
 
@@ -41,6 +62,17 @@ export interface Program {
   /** Runs with every input of the graph bound; the outputs belong to the caller, who disposes of them. */
   run(inputs: Tensors): Promise<Tensors>;
   release(): Promise<void>;
+}
+
+/** Element types of stored weights. */
+export type StoredType = 'float32' | 'float16' | 'uint8';
+export type StoredData = Float32Array | Uint16Array | Uint8Array;
+
+/** A tensor being filled. */
+export interface Filling {
+  readonly tensor: Tensor;
+  /** Elements from `at` on, of the tensor's type; `at` is a multiple of 4 bytes. */
+  write(at: number, piece: StoredData): Promise<void>;
 }
 
 export interface DeviceOptions {
@@ -61,6 +93,8 @@ export class Device {
   /** How many sessions were made; a test watches that steady work makes none. */
   compiled = 0;
   private readonly calls = new OpenCalls();
+  /** Bytes written to the GPU since it was last waited for. */
+  private unsent = 0;
 
   constructor(options: DeviceOptions) {
     this.options = options;
@@ -90,6 +124,39 @@ export class Device {
       if ('error' in outcome) throw outcome.error;
       return outcome.value;
     });
+  }
+
+  /** Another device of the same runtime that computes on the processor. */
+  onWasm(): Device {
+    const { ort, info } = this.options;
+    const { threads } = info;
+    return new Device({
+      ort,
+      providers: ['wasm'],
+      info: { backend: 'wasm', description: `WebAssembly, ${threads} threads`, threads, note: '' },
+    });
+  }
+
+  /**
+   * Work during which a GPU device that does not answer is given up for good: a hanging driver says nothing.
+   *
+   * @throws DeviceError after `patience` milliseconds
+   */
+  async within<T>(patience: number, work: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(
+      () =>
+        this.calls.end(
+          new DeviceError(`it did not answer within ${(patience / 1000).toLocaleString('en')} seconds`, {
+            offer: 'wasm',
+          }),
+        ),
+      patience,
+    );
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The program kept under `key`, compiled on first use. At most `CACHED` are kept, the oldest go. */
@@ -145,36 +212,77 @@ export class Device {
 
   /** A tensor that stays on the device until it is disposed of. */
   upload(data: TensorData, shape: readonly number[]): Tensor {
-    const { gpu, ort } = this.options;
+    const { gpu } = this.options;
     if (data.length !== sizeOf(shape))
       throw new Error(`internal: ${data.length} elements for [${shape.join(',')}]`);
     if (!gpu) return this.host(data, shape);
-    // WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says.
-    const buffer = gpu.createBuffer({
-      size: Math.max(16, Math.ceil(data.byteLength / 16) * 16),
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-      mappedAtCreation: true,
-    });
+    const buffer = this.buffer(gpu, data.byteLength, true);
     new Uint8Array(buffer.getMappedRange()).set(
       new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     );
     buffer.unmap();
-    return ort.Tensor.fromGpuBuffer(buffer, {
-      dataType: data instanceof Int32Array ? 'int32' : 'float32',
+    return this.gpuTensor(gpu, buffer, dtypeOf(data), shape);
+  }
+
+  /**
+   * A tensor that stays on the device and is filled piece by piece, so that nothing of its size is held beside it.
+   *
+   * @throws DeviceError where the GPU has no buffers of that size
+   */
+  create(dtype: StoredType, shape: readonly number[]): Filling {
+    const { gpu } = this.options;
+    const count = sizeOf(shape);
+    if (!gpu) {
+      const data = new ARRAYS[dtype](count);
+      const tensor = this.host(data, shape, dtype);
+      return { tensor, write: async (at, piece) => data.set(piece, at) };
+    }
+    const width = ARRAYS[dtype].BYTES_PER_ELEMENT;
+    const buffer = this.buffer(gpu, count * width, false);
+    return {
+      tensor: this.gpuTensor(gpu, buffer, dtype, shape),
+      write: async (at, piece) => {
+        const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+        // Only whole words can be written; the buffer's size is rounded up, so there is room behind the last one.
+        const words = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+        words.set(bytes);
+        gpu.queue.writeBuffer(buffer, at * width, words);
+        this.unsent += words.length;
+        if (this.unsent < MOST_UNSENT) return;
+        this.unsent = 0;
+        await this.exclusive(() => gpu.queue.onSubmittedWorkDone());
+      },
+    };
+  }
+
+  /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
+  private buffer(gpu: GPUDevice, bytes: number, mappedAtCreation: boolean): GPUBuffer {
+    const most = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
+    if (bytes > most) {
+      throw new DeviceError(
+        `one tensor needs ${megabytes(bytes)}, but this GPU's buffers hold ${megabytes(most)}: choose a precision of fewer bits, or WebAssembly`,
+      );
+    }
+    return gpu.createBuffer({
+      size: Math.max(16, Math.ceil(bytes / 16) * 16),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      mappedAtCreation,
+    });
+  }
+
+  private gpuTensor(gpu: GPUDevice, buffer: GPUBuffer, dtype: DType, shape: readonly number[]): Tensor {
+    // onnxruntime's list of a GPU buffer's types leaves out none of these but bool's, which is uint8 there.
+    return this.options.ort.Tensor.fromGpuBuffer(buffer, {
+      dataType: dtype === 'bool' ? 'uint8' : dtype,
       dims: [...shape],
-      download: () => readBuffer(gpu, buffer, data),
+      download: () => readBuffer(gpu, buffer, dtype, sizeOf(shape)),
       dispose: () => buffer.destroy(),
     });
   }
 
   /** A small tensor for one run; it travels with the call. */
-  host(data: TensorData, shape: readonly number[]): Tensor {
-    const { Tensor } = this.options.ort;
-    const dims = staticShape(shape, 'tensor');
-    if (data instanceof Float32Array) return new Tensor('float32', data, dims);
-    if (data instanceof Int32Array) return new Tensor('int32', data, dims);
-    if (data instanceof BigInt64Array) return new Tensor('int64', data, dims);
-    return new Tensor('bool', data, dims);
+  host(data: TensorData, shape: readonly number[], dtype: DType = dtypeOf(data)): Tensor {
+    return new this.options.ort.Tensor(dtype, data, staticShape(shape, 'tensor'));
   }
 
   /** The numbers of a float32 tensor, wherever it lives. */
@@ -207,8 +315,9 @@ export class Device {
 async function readBuffer(
   gpu: GPUDevice,
   buffer: GPUBuffer,
-  like: TensorData,
-): Promise<Float32Array | Int32Array> {
+  dtype: DType,
+  count: number,
+): Promise<Float32Array | Uint16Array | Int32Array | Uint8Array | BigInt64Array> {
   const staging = gpu.createBuffer({
     size: buffer.size,
     usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
@@ -217,11 +326,24 @@ async function readBuffer(
   encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
   gpu.queue.submit([encoder.finish()]);
   await staging.mapAsync(GPUMapMode.READ);
-  const bytes = staging.getMappedRange().slice(0, like.byteLength);
+  const bytes = staging.getMappedRange().slice(0);
   staging.destroy();
-  return like instanceof Int32Array ? new Int32Array(bytes) : new Float32Array(bytes);
+  return new ARRAYS[dtype](bytes, 0, count);
 }
 
+const ARRAYS = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** Bytes on their way to the GPU at once; the browser holds each until it is there. */
+const MOST_UNSENT = 2 ** 26;
 /** Milliseconds in which a loss that made a call fail becomes known. */
 const LOSS_PATIENCE = 500;
 /** Programs kept compiled at once. */

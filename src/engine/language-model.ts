@@ -2,10 +2,12 @@
 import type { Tensor } from 'onnxruntime-web';
 import { type ModelConfig, parseModelConfig } from '../model/config.ts';
 import { elements, initialAdapter, modelWeights } from '../model/parameters.ts';
+import type { Precision } from '../model/precision.ts';
 import { stream } from '../model/random.ts';
 import { openWeights } from '../model/weights.ts';
 import type { Device } from './device.ts';
 import { DeviceSampler } from './sampler.ts';
+import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
 import { fingerprint, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson } from './tokenizer.ts';
 import { DeviceTrainer } from './trainer.ts';
@@ -33,13 +35,21 @@ function budget(c: ModelConfig, parameters: number): Budget {
   };
 }
 
+export interface LoadOptions {
+  /** How the frozen weights are kept; float32 where it is not given. */
+  readonly precision?: Precision;
+  /** Told the bytes of weights read so far and of all of them. */
+  readonly onProgress?: (bytes: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * @throws ModelError naming the file and field; SafetensorsError for a damaged weights file
  */
 export async function loadLanguageModel(
   device: Device,
   source: FileSource,
-  signal?: AbortSignal,
+  { signal }: LoadOptions = {},
 ): Promise<LanguageModel> {
   const config = parseModelConfig(await readJson(source, 'config.json'));
   const tokenizer = await loadTokenizer(source, config.vocabSize);
@@ -79,6 +89,20 @@ function loaded(
   weights: ReadonlyMap<string, Tensor>,
 ): LanguageModel {
   const plan = budget(config, info.parameterCount);
+  const subject: CheckSubject = {
+    device,
+    config,
+    info,
+    precision: 'f32',
+    weights,
+    load: async (other, part, signal) => {
+      const reader = await openWeights(part, files);
+      const loadedAgain = new Map<string, Tensor>();
+      for (const { name, shape } of modelWeights(part))
+        loadedAgain.set(name, other.upload((await reader.read(name, signal)).data, shape));
+      return loadedAgain;
+    },
+  };
   return {
     info,
     config,
@@ -105,6 +129,8 @@ function loaded(
         rows: plan.samplingRows,
         slice: plan.slice,
       }),
+    checkKey: checkKey(subject),
+    selfCheck: (lora, options) => selfCheck(subject, lora, options),
     dispose: async () => {
       for (const tensor of weights.values()) if (tensor.location === 'gpu-buffer') tensor.dispose();
       await device.dispose();

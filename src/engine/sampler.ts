@@ -3,7 +3,7 @@ import type { Tensor } from 'onnxruntime-web';
 import { Graph } from '../graph/index.ts';
 import { padLength, rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
-import type { ModelConfig } from '../model/config.ts';
+import { kindsWithin, type ModelConfig } from '../model/config.ts';
 import {
   type LoraConfig,
   layerName,
@@ -24,8 +24,8 @@ import {
   stateNames,
   stepGraph,
 } from '../model/sampling-graphs.ts';
-import { thetaInput } from '../model/training-graphs.ts';
-import type { Device, Program, Tensors } from './device.ts';
+import { cosInput, kindsKey, sinInput, thetaInput } from '../model/training-graphs.ts';
+import { type Device, dispose, type Program, type Tensors } from './device.ts';
 import type {
   AdapterWeights,
   Sample,
@@ -169,6 +169,7 @@ export class DeviceSampler implements Sampler {
     const { config } = this.options;
     const n = parts[0]?.count ?? 1;
     const prompts = parts.map((p) => requests[p.request]?.promptIds ?? []);
+    const promptRows = padLength(Math.max(1, ...prompts.map((p) => p.length - 1)));
     const shape = {
       // Short batches are padded to a power of two, so that the last ones do not each compile a graph.
       prompts: Math.min(
@@ -176,7 +177,8 @@ export class DeviceSampler implements Sampler {
         Math.max(1, Math.floor(this.options.rows / n)),
       ),
       n,
-      promptRows: padLength(Math.max(1, ...prompts.map((p) => p.length - 1))),
+      promptRows,
+      kinds: kindsWithin(config.layerKinds, promptRows + 1 + settings.maxTokens),
     };
     const rows = parts.flatMap((part) => Array.from({ length: n }, (_, j) => ({ part, j })));
     return {
@@ -207,7 +209,7 @@ export class DeviceSampler implements Sampler {
       signal?.throwIfAborted();
       const rounds = Math.min(slice, most - done);
       const out = await this.rounds(batch, settings, context, state, rounds);
-      disposeAll(Object.values(state));
+      dispose(...Object.values(state));
       state = out.state;
       const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
       this.collect(batch, settings.stopIds, out.tokens, out.logps);
@@ -215,7 +217,7 @@ export class DeviceSampler implements Sampler {
       done += rounds;
       if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
     }
-    disposeAll([...Object.values(state), ...Object.values(context)]);
+    dispose(...Object.values(state), ...Object.values(context));
   }
 
   /** Appends drawn tokens to the rows that still want them. tokens, logps: [rounds, B]. */
@@ -255,15 +257,16 @@ export class DeviceSampler implements Sampler {
         mask[slot * P + i] = 0;
       }
     });
-    const half = config.headDim / 2;
-    const table = (length: ArrayLike<number>, shape: (rows: number) => number[]) => {
-      const { cos, sin } = rotaryTable(config, length);
-      return {
-        cos: this.device.host(cos, shape(length.length)),
-        sin: this.device.host(sin, shape(length.length)),
-      };
+    const tables = (at: ArrayLike<number>, shape: readonly number[]): Tensors => {
+      const result: Tensors = {};
+      config.rope.forEach((rope, i) => {
+        const { cos, sin } = rotaryTable(rope, config.headDim, at);
+        result[cosInput(i)] = this.device.host(cos, [...shape, config.headDim / 2]);
+        result[sinInput(i)] = this.device.host(sin, [...shape, config.headDim / 2]);
+      });
+      return result;
     };
-    const program = await this.program(`prefill ${s.prompts} ${P}`, () => {
+    const program = await this.program(`prefill ${s.prompts} ${P} ${kindsKey(s.kinds)}`, () => {
       const g = new Graph();
       prefill(g, config, s, inputModel(g, config, !this.merged && adapter ? lora : null));
       return g;
@@ -271,14 +274,14 @@ export class DeviceSampler implements Sampler {
     const out = await program.run({
       ...this.bound,
       ids: this.device.host(ids, [ids.length]),
-      ...table(positions, (rows) => [rows, 1, half]),
+      ...tables(positions, [positions.length, 1]),
     });
     const longest = Math.max(...prompts.map((p) => p.length));
     const reach = Int32Array.from({ length: longest + most + 1 }, (_, i) => i);
     return {
       ...out,
       mask: this.device.host(mask, [s.prompts, 1, 1, P]),
-      ...table(reach, (rows) => [rows, half]),
+      ...tables(reach, [reach.length]),
     };
   }
 
@@ -343,12 +346,12 @@ export class DeviceSampler implements Sampler {
     for (let round = 0; round < rounds; round++) {
       const u = this.device.host(uniforms.slice(round * B, (round + 1) * B), [B]);
       const out = await program.run({ ...this.bound, ...context, ...current, u });
-      if (round > 0) disposeAll(Object.values(current));
+      if (round > 0) dispose(...Object.values(current));
       current = renamed(out, [...names, ...log]);
     }
     const drawn = await this.drawn(current, 'tokens', 'logps');
     const { tokens, logps, ...next } = current;
-    disposeAll([tokens, logps].filter((t) => t !== undefined));
+    dispose(...[tokens, logps].filter((t) => t !== undefined));
     return { state: next, ...drawn };
   }
 
@@ -373,7 +376,7 @@ export class DeviceSampler implements Sampler {
     this.programs.clear();
     for (const program of programs) await (await program).release();
     for (const [name, tensor] of Object.entries(this.bound))
-      if (!this.options.weights.has(name)) disposeAll([tensor]);
+      if (!this.options.weights.has(name)) dispose(tensor);
   }
 }
 
@@ -385,11 +388,6 @@ function renamed(out: Tensors, names: readonly string[]): Tensors {
       return [name, tensor];
     }),
   );
-}
-
-/** CPU tensors have nothing to free; GPU buffers do. */
-function disposeAll(tensors: readonly Tensor[]): void {
-  for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
 }
 
 /** All weights in host memory, the adapter merged into the projections it targets. */

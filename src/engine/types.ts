@@ -4,6 +4,8 @@
  */
 import type { ModelConfig } from '../model/config.ts';
 import type { FileSource } from '../model/files.ts';
+import type { Precision } from '../model/precision.ts';
+import type { Compared } from '../model/self-check.ts';
 
 /** One prompt with 1..n responses, as token ids: the unit of all training and scoring. */
 export interface Group {
@@ -178,6 +180,33 @@ export interface DeviceInfo {
   readonly note: string;
 }
 
+/** What a short computation showed before the device was trusted with a run. */
+export interface SelfCheck {
+  readonly passed: boolean;
+  readonly backend: BackendName;
+  /** Of the frozen weights. */
+  readonly precision: Precision;
+  /** Device, browser, model and precision: what it holds for. */
+  readonly key: string;
+  readonly compared: readonly Compared[];
+  readonly seconds: number;
+  /** What is wrong, in words; absent where it passed. */
+  readonly problem?: string;
+  /** What to do about it; absent where it passed. */
+  readonly advice?: string;
+  readonly offer?: 'wasm';
+  /** What could not be compared, and why; no failure. */
+  readonly remarks: readonly string[];
+}
+
+export interface SelfCheckOptions {
+  readonly signal?: AbortSignal;
+  /** Told how many of how many parts are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Milliseconds after which a device that does not answer is given up. */
+  readonly patience?: number;
+}
+
 export interface ModelInfo {
   readonly name: string;
   readonly architecture: string;
@@ -202,6 +231,15 @@ export interface LanguageModel {
   createTrainer(lora: LoraConfig, optimiser: OptimiserSettings, seed: number): Promise<Trainer>;
   /** Sampler of the base model (null) or of the base with an adapter. */
   createSampler(lora: LoraConfig, adapter: AdapterWeights | null): Promise<Sampler>;
+  /** What a self-check's result holds for. */
+  readonly checkKey: string;
+  /**
+   * Computes a small batch with an adapter of this kind and compares: with WebAssembly, with a finite difference.
+   * A device that fails is an answer, not an error.
+   *
+   * @throws DeviceLostError where the device goes away meanwhile, which happens to sound ones too
+   */
+  selfCheck(lora: LoraConfig, options?: SelfCheckOptions): Promise<SelfCheck>;
   dispose(): Promise<void>;
 }
 

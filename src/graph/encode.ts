@@ -12,7 +12,15 @@ type Writer = protobuf.Writer;
 
 const IR_VERSION = 10;
 const OPSET = 21;
-const DATA_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const CONTRIB = 'com.microsoft';
+const DATA_TYPE: Record<DType, number> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
 
 type Attribute =
   | { readonly name: string; readonly int: number }
@@ -22,6 +30,8 @@ type Attribute =
 /** How a node is written: operator name, attributes, and attributes that ONNX takes as int64 inputs. */
 interface Lowered {
   readonly op: string;
+  /** Operators of onnxruntime's own have a domain. */
+  readonly domain?: string;
   readonly attributes?: readonly Attribute[];
   readonly extra?: readonly (readonly number[])[];
 }
@@ -87,6 +97,32 @@ function lower(node: Node): Lowered {
       return { op: 'Gather', attributes: [{ name: 'axis', int: 0 }] };
     case 'GatherElements':
       return { op: 'GatherElements', attributes: [{ name: 'axis', int: -1 }] };
+    case 'MatMulNBits': {
+      const [, q] = node.inputs;
+      const [n = 0, blocks = 0] = sizes(q?.shape ?? []);
+      const { bits, block } = node.attributes;
+      return {
+        op: 'MatMulNBits',
+        domain: CONTRIB,
+        attributes: [
+          { name: 'K', int: blocks * block },
+          { name: 'N', int: n },
+          { name: 'bits', int: bits },
+          { name: 'block_size', int: block },
+        ],
+      };
+    }
+    case 'GatherBlockQuantized':
+      return {
+        op: 'GatherBlockQuantized',
+        domain: CONTRIB,
+        attributes: [
+          { name: 'gather_axis', int: 0 },
+          { name: 'quantize_axis', int: 1 },
+          { name: 'bits', int: node.attributes.bits },
+          { name: 'block_size', int: node.attributes.block },
+        ],
+      };
     case 'Loop':
       return { op: 'Loop', attributes: [{ name: 'body', graph: node.attributes.body }] };
     default:
@@ -187,6 +223,7 @@ function writeGraph(
       for (const input of inputs) string(n, 1, input);
       for (const output of node.outputs) string(n, 2, nameOf(output));
       string(n, 4, lowered.op);
+      if (lowered.domain) string(n, 7, lowered.domain);
       for (const attribute of lowered.attributes ?? [])
         message(n, 5, (a) => writeAttribute(a, attribute, names));
     });
@@ -212,6 +249,12 @@ function writeGraph(
   });
 }
 
+/** Files without onnxruntime's own operators stay free of its domain: other runtimes may read them. */
+const usesContrib = (graph: Graph): boolean =>
+  liveNodes(graph).some((node) =>
+    node.op === 'Loop' ? usesContrib(node.attributes.body) : lower(node).domain,
+  );
+
 /** The graph as the bytes of a valid .onnx file. */
 export function encodeModel(graph: Graph): Uint8Array {
   const w = Writer.create();
@@ -222,5 +265,11 @@ export function encodeModel(graph: Graph): Uint8Array {
     string(opset, 1, '');
     integer(opset, 2, OPSET);
   });
+  if (usesContrib(graph)) {
+    message(w, 8, (opset) => {
+      string(opset, 1, CONTRIB);
+      integer(opset, 2, 1);
+    });
+  }
   return w.finish();
 }

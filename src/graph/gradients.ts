@@ -18,6 +18,12 @@ export type GradientRule<K extends OpName> = (
   needed: readonly boolean[],
 ) => (Value | null)[];
 
+/**
+ * Values with a gradient. A cotangent is float32 even where its value is float16: the small numbers of a backward
+ * pass would vanish in half precision.
+ */
+const isReal = ({ dtype }: Value): boolean => dtype === 'float32' || dtype === 'float16';
+
 /** Sums a cotangent over the dimensions that broadcasting had added. */
 function unbroadcast(g: Graph, dy: Value, shape: Shape): Value {
   const to = staticShape(shape, 'gradient');
@@ -114,10 +120,7 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
   Sigmoid: unary((g, dy, _, y) => g.mul(dy, g.mul(y, g.sub(1, y)))),
   Tanh: unary((g, dy, _, y) => g.mul(dy, g.sub(1, g.mul(y, y)))),
   Detach: none,
-  Cast: (g, node, cotangents) => {
-    const x = first(node.inputs);
-    return [x.dtype === 'float32' ? g.cast(first(cotangents), 'float32') : null];
-  },
+  Cast: (_, node, cotangents) => [isReal(first(node.inputs)) ? first(cotangents) : null],
   Where: (g, node, cotangents, needed) => {
     const [cond, x, y] = node.inputs;
     if (!cond || !x || !y) throw new Error('internal: Where has three inputs');
@@ -138,7 +141,8 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
     ];
   },
   Gemm: (g, node, cotangents, needed) => {
-    const [a, b] = pair(node);
+    const [a, b] = pair(node).map((x) => g.cast(x, 'float32'));
+    if (!a || !b) throw new Error('internal: two inputs expected');
     const dy = first(cotangents);
     const { transA, transB } = node.attributes;
     const da = () =>
@@ -212,6 +216,17 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
     const hot = g.cast(g.equal(g.cast(indices, 'int32'), g.iota(size)), 'float32');
     return [g.mul(hot, first(cotangents)), null];
   },
+  MatMulNBits: (g, node, cotangents) => {
+    const [x, blocked, flat] = node.inputs;
+    if (!x || !blocked || !flat) throw new Error('internal: MatMulNBits has three inputs');
+    const { bits, block } = node.attributes;
+    const [n = 0, blocks = 0, bytes = 0] = staticShape(blocked.shape, 'MatMulNBits gradient');
+    const q = g.reshape(blocked, [n, blocks * bytes]);
+    const w = g.gatherQuantised(q, g.iota(n), g.reshape(flat, [n, blocks]), { bits, block });
+    return [g.gemm(first(cotangents), w), null, null];
+  },
+  // The indices and the matrix of few bits are not numbers to differentiate by.
+  GatherBlockQuantized: none,
   Loop: notDifferentiable('Loop'),
 };
 
@@ -263,7 +278,7 @@ export function backward(
   for (const node of nodes.toReversed()) {
     const dys = node.outputs.map((y) => (reached.has(y) ? (sums.get(y) ?? null) : null));
     if (dys.every((d) => d === null)) continue;
-    const needed = node.inputs.map((x) => reached.has(x) && x.dtype === 'float32');
+    const needed = node.inputs.map((x) => reached.has(x) && isReal(x));
     if (!needed.includes(true)) continue;
     const dxs = applyRule(g, node, dys, needed);
     node.inputs.forEach((x, i) => {

@@ -1,13 +1,15 @@
 /** Builds graphs: one method an operator, shapes checked as they are put down. */
-import { SHAPES, type ShapeRule, sizeOf } from './shapes.ts';
+import { SHAPES, type ShapeRule, sizeOf, staticShape } from './shapes.ts';
 import {
   type Dim,
   type DType,
+  dtypeOf,
   formatType,
   type Node,
   type NodeOf,
   type OpAttributes,
   type OpName,
+  type Quantised,
   type Shape,
   ShapeError,
   type TensorData,
@@ -65,18 +67,10 @@ export class Graph {
     this.outputNames.push(name);
   }
 
-  constant(data: TensorData, shape: readonly number[], name?: string): Value {
+  constant(data: TensorData, shape: readonly number[], name?: string, dtype: DType = dtypeOf(data)): Value {
     if (data.length !== sizeOf(shape)) {
       throw new Error(`constant of ${data.length} elements does not make [${shape.join(',')}]`);
     }
-    const dtype: DType =
-      data instanceof Float32Array
-        ? 'float32'
-        : data instanceof Int32Array
-          ? 'int32'
-          : data instanceof BigInt64Array
-            ? 'int64'
-            : 'bool';
     if (name) this.claim(name);
     const value: Value = { name: name ?? this.fresh('c'), dtype, shape, graph: this };
     this.constants.push({ value, data });
@@ -98,7 +92,7 @@ export class Graph {
     return this.sharedScalar(`iota${n}`, () => Int32Array.from({ length: n }, (_, i) => i), [n]);
   }
 
-  private sharedScalar(key: string, data: () => TensorData, shape: number[] = []): Value {
+  private sharedScalar(key: string, data: () => Float32Array | Int32Array, shape: number[] = []): Value {
     let value = this.scalars.get(key);
     if (!value) {
       value = this.constant(data(), shape);
@@ -212,6 +206,14 @@ export class Graph {
   cumSum = (x: Value, axis: number, reverse = false): Value => this.one('CumSum', [x], { axis, reverse });
   softmax = (x: Value): Value => this.one('Softmax', [x], {});
   gather = (data: Value, indices: Value): Value => this.one('Gather', [data, indices], {});
+  /** x [m, k] times the transpose of a matrix of few bits, q [n, k x bits / 8] with scales [n, k / block]: [m, n]. */
+  matmulQuantised = (x: Value, q: Value, scales: Value, { bits, block }: Quantised): Value => {
+    const [n = 0, blocks = 0] = staticShape(scales.shape, 'MatMulNBits');
+    const blocked = this.reshape(q, [n, blocks, (block * bits) / 8]);
+    return this.one('MatMulNBits', [x, blocked, this.reshape(scales, [n * blocks])], { bits, block });
+  };
+  gatherQuantised = (q: Value, indices: Value, scales: Value, { bits, block }: Quantised): Value =>
+    this.one('GatherBlockQuantized', [q, indices, scales], { bits, block });
   gatherElements = (data: Value, indices: Value): Value => this.one('GatherElements', [data, indices], {});
 
   /** A zero tensor. */

@@ -4,5 +4,5 @@ export { Graph } from './graph.ts';
 export { savedValues } from './partition.ts';
 export { print } from './print.ts';
 export { sizeOf, staticShape } from './shapes.ts';
-export type { DType, Shape, TensorData, TensorType, Value } from './types.ts';
-export { ShapeError } from './types.ts';
+export type { DType, Quantised, Shape, TensorData, TensorType, Value } from './types.ts';
+export { dtypeOf, ShapeError } from './types.ts';

@@ -136,6 +136,7 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
       throw new ShapeError('Gemm', inputs, 'needs two matrices');
     const [m, k] = transA ? a.shape.toReversed() : a.shape;
     const [k2, n] = transB ? b.shape.toReversed() : b.shape;
+    if (a.dtype !== b.dtype) throw new ShapeError('Gemm', inputs, 'element types differ');
     if (k !== k2 || m === undefined || n === undefined) {
       throw new ShapeError('Gemm', inputs, `inner sizes differ (transA ${transA}, transB ${transB})`);
     }
@@ -228,6 +229,28 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
       indices.shape.every((d, i) => (i === last ? d === 1 : d === data.shape[i]));
     if (!fits) throw new ShapeError('GatherElements', inputs, 'indices must name one element of each row');
     return [{ dtype: data.dtype, shape: indices.shape }];
+  },
+  MatMulNBits: (inputs, { bits, block }) => {
+    const [x, q, scales] = arity('MatMulNBits', inputs, 3);
+    const [n = 0, blocks = 0, bytes] = staticShape(q.shape, 'MatMulNBits');
+    const fits =
+      x.dtype === 'float32' &&
+      x.shape.length === 2 &&
+      x.shape[1] === blocks * block &&
+      q.dtype === 'uint8' &&
+      bytes === (block * bits) / 8 &&
+      scales.shape.join() === `${n * blocks}`;
+    if (!fits) throw new ShapeError('MatMulNBits', inputs, `not a matrix of ${bits} bits times rows`);
+    return [{ dtype: 'float32', shape: [...x.shape.slice(0, 1), n] }];
+  },
+  GatherBlockQuantized: (inputs, { bits, block }) => {
+    const [q, indices, scales] = arity('GatherBlockQuantized', inputs, 3);
+    const [n = 0, blocks = 0] = staticShape(scales.shape, 'GatherBlockQuantized');
+    if (q.dtype !== 'uint8' || q.shape.join() !== `${n},${(blocks * block * bits) / 8}`)
+      throw new ShapeError('GatherBlockQuantized', inputs, `not a matrix of ${bits} bits with its scales`);
+    if (indices.dtype !== 'int32')
+      throw new ShapeError('GatherBlockQuantized', inputs, 'indices must be int32');
+    return [{ dtype: 'float32', shape: [...indices.shape, blocks * block] }];
   },
   Loop: (inputs, { body, carried }) => {
     if (inputs.length !== carried + 2 || body.inputs.length !== carried + 2) {

@@ -6,7 +6,7 @@
  */
 import type { Graph } from './graph.ts';
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'float16' | 'int32' | 'int64' | 'uint8' | 'bool';
 
 /** A size known while building, or the name of one known only at run time (the length of a growing cache). */
 export type Dim = number | string;
@@ -23,8 +23,16 @@ export interface Value extends TensorType {
   readonly graph: Graph;
 }
 
-/** Data of a constant. bool is one byte an element, int64 BigInt64Array. */
-export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+/** Data of a tensor. uint8 and bool are one byte an element, float16 its bits. */
+export type TensorData = Float32Array | Uint16Array | Int32Array | BigInt64Array | Uint8Array;
+
+/** The type that data are of where nothing else is said: bytes are truth values. */
+export function dtypeOf(data: TensorData): DType {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Uint16Array) return 'float16';
+  if (data instanceof Int32Array) return 'int32';
+  return data instanceof BigInt64Array ? 'int64' : 'bool';
+}
 
 type None = Readonly<Record<never, never>>;
 export interface Axis {
@@ -34,6 +42,11 @@ export interface Reduction {
   /** Non-negative axes; the reduced dimensions stay as 1 when keepdims. */
   readonly axes: readonly number[];
   readonly keepdims: boolean;
+}
+
+export interface Quantised {
+  readonly bits: 4 | 8;
+  readonly block: number;
 }
 
 /** Every operator this project uses, with its attributes. Adding a key here asks for a rule in every table. */
@@ -79,6 +92,14 @@ export interface OpAttributes {
   Gather: None;
   /** One element a row: data [..., n], indices [..., 1] -> [..., 1]. */
   GatherElements: None;
+  /**
+   * x W^T with W in blocks of few bits: x [m, k], q [n, k / block, block x bits / 8] uint8, scales [n x k / block].
+   * An element is (its unsigned number - 2^(bits - 1)) times its block's scale; of 4 bits the lower half of a byte
+   * comes first. (com.microsoft, as the next one.)
+   */
+  MatMulNBits: Quantised;
+  /** Rows of such a matrix as float32: q [n, k x bits / 8] uint8, indices [...], scales [n, k / block] -> [..., k]. */
+  GatherBlockQuantized: Quantised;
   /** Rounds of `body`; inputs are trip count, condition and the carried state. */
   Loop: { readonly body: Graph; readonly carried: number };
 }
@@ -102,7 +123,14 @@ export class ShapeError extends Error {
   }
 }
 
-const SHORT: Record<DType, string> = { float32: 'f32', int32: 'i32', int64: 'i64', bool: 'bool' };
+const SHORT: Record<DType, string> = {
+  float32: 'f32',
+  float16: 'f16',
+  int32: 'i32',
+  int64: 'i64',
+  uint8: 'u8',
+  bool: 'bool',
+};
 
 /** e.g. f32[2,3]. */
 export function formatType(type: TensorType): string {

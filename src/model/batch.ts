@@ -1,6 +1,6 @@
 /** From groups of token ids to padded micro-batches: which groups go together, and the tensors they become. */
-import { type Geometry, MASKED, responseTotal, rowTotal } from './block.ts';
-import { type ModelConfig, ModelError } from './config.ts';
+import { type Geometry, MASKED, responseTotal, rowTotal, sees } from './block.ts';
+import { type ModelConfig, ModelError, type RopeConfig, type RopeScaling, windowsOf } from './config.ts';
 
 export interface GroupIds {
   readonly promptIds: readonly number[];
@@ -106,29 +106,54 @@ function check(group: GroupIds, index: number, contextLength: number): void {
 export interface BatchTensors {
   /** [rows] */
   readonly ids: Int32Array;
-  /** [rows, 1, headDim / 2] */
-  readonly cos: Float32Array;
-  readonly sin: Float32Array;
-  /** [G, 1, L, P + L] */
-  readonly mask: Float32Array;
+  /** One table each of the model's `rope`. */
+  readonly rotations: readonly RotaryTable[];
+  /** One each of the model's windows (`windowsOf`): [G, 1, L, P + L], for a response row's window. */
+  readonly masks: readonly { readonly window: number | null; readonly mask: Float32Array }[];
   /** [M], M response rows; 0 where padded */
   readonly labels: Int32Array;
 }
 
-/** Angles of rotary positions: position x theta^(-2 i / headDim) for i < headDim / 2. */
-export function rotaryTable(
-  c: ModelConfig,
-  positions: ArrayLike<number>,
-): { cos: Float32Array; sin: Float32Array } {
-  const half = c.headDim / 2;
+/** [rows, 1, headDim / 2] each. */
+export interface RotaryTable {
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+}
+
+/** Radians a position turns each pair of a head by: theta^(-2 i / headDim) for i < headDim / 2, scaled. */
+export function rotaryFrequencies({ theta, scaling }: RopeConfig, headDim: number): number[] {
+  return Array.from({ length: headDim / 2 }, (_, i) => scaled(theta ** ((-2 * i) / headDim), scaling));
+}
+
+function scaled(frequency: number, scaling: RopeScaling): number {
+  switch (scaling.kind) {
+    case 'none':
+      return frequency;
+    case 'linear':
+      return frequency / scaling.factor;
+    case 'llama3': {
+      // Long wavelengths are stretched, short ones are not, and those between in part: as Llama 3.1 was trained
+      // (Meta's llama-models, apply_scaling).
+      const { factor, lowFrequency, highFrequency, originalContext } = scaling;
+      const turns = (originalContext * frequency) / (2 * Math.PI);
+      const kept = (turns - lowFrequency) / (highFrequency - lowFrequency);
+      const share = Math.min(1, Math.max(0, kept));
+      return share * frequency + (1 - share) * (frequency / factor);
+    }
+  }
+}
+
+export function rotaryTable(rope: RopeConfig, headDim: number, positions: ArrayLike<number>): RotaryTable {
+  const frequencies = rotaryFrequencies(rope, headDim);
+  const half = frequencies.length;
   const cos = new Float32Array(positions.length * half);
   const sin = new Float32Array(positions.length * half);
   for (let row = 0; row < positions.length; row++) {
-    for (let i = 0; i < half; i++) {
-      const angle = (positions[row] ?? 0) * c.ropeTheta ** ((-2 * i) / c.headDim);
+    frequencies.forEach((frequency, i) => {
+      const angle = (positions[row] ?? 0) * frequency;
       cos[row * half + i] = Math.cos(angle);
       sin[row * half + i] = Math.sin(angle);
-    }
+    });
   }
   return { cos, sin };
 }
@@ -148,8 +173,6 @@ export function batchTensors(
   const ids = new Int32Array(rowTotal(s));
   const positions = new Int32Array(rowTotal(s));
   const labels = new Int32Array(responseTotal(s));
-  const keys = s.promptRows + s.responseRows;
-  const mask = new Float32Array(s.groups * s.responseRows * keys).fill(MASKED);
   members.forEach((member, slot) => {
     const group = groups[member];
     if (!group) throw new Error(`internal: no group ${member}`);
@@ -166,16 +189,32 @@ export function batchTensors(
         labels[start + i] = response[i] ?? 0;
       }
     });
+  });
+  const prompt = members.map((member) => (groups[member]?.promptIds.length ?? 1) - 1);
+  return {
+    ids,
+    rotations: c.rope.map((rope) => rotaryTable(rope, c.headDim, positions)),
+    masks: windowsOf(c.layerKinds).map((window) => ({ window, mask: responseMask(s, prompt, window) })),
+    labels,
+  };
+}
+
+/**
+ * What response rows see: [G, 1, L, P + L], 0 for a key within the window and MASKED else.
+ *
+ * @param prompts prompt rows in use, for each slot in use
+ */
+function responseMask(s: Geometry, prompts: readonly number[], window: number | null): Float32Array {
+  const keys = s.promptRows + s.responseRows;
+  const mask = new Float32Array(s.groups * s.responseRows * keys).fill(MASKED);
+  for (let slot = 0; slot < s.groups; slot++) {
+    // Slots without a group see themselves alone, so that they stay numbers.
+    const seen = prompts[slot] ?? 0;
     for (let row = 0; row < s.responseRows; row++) {
       const start = (slot * s.responseRows + row) * keys;
-      mask.fill(0, start, start + seen);
-      mask.fill(0, start + s.promptRows, start + s.promptRows + row + 1);
+      for (let key = 0; key < seen; key++) if (sees(seen + row - key, window)) mask[start + key] = 0;
+      for (let key = 0; key <= row; key++) if (sees(row - key, window)) mask[start + s.promptRows + key] = 0;
     }
-  });
-  // Slots without a group see at least themselves, so that they stay numbers.
-  for (let slot = members.length; slot < s.groups; slot++) {
-    for (let row = 0; row < s.responseRows; row++)
-      mask[(slot * s.responseRows + row) * keys + s.promptRows + row] = 0;
   }
-  return { ids, ...rotaryTable(c, positions), mask, labels };
+  return mask;
 }

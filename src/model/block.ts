@@ -1,14 +1,14 @@
 /**
- * The decoder block of the Llama architecture (arXiv 2302.13971), over groups: prompts with responses that see
- * only their prompt and themselves.
+ * The decoder layer that all families share, and its attention over groups: prompts with responses that see only
+ * their prompt and themselves.
  *
  * Rows of every [rows, hidden] tensor: first G prompts of P tokens each, then G x R responses of L tokens each.
  * The last prompt token is *not* among the prompt's rows: it is the first row of every response, so that the
  * response rows are exactly those that predict a response token, and the head needs no gathering.
  */
 import type { Graph, Value } from '../graph/index.ts';
-import type { ModelConfig } from './config.ts';
-import type { LoraConfig } from './parameters.ts';
+import type { LayerKind, ModelConfig } from './config.ts';
+import { hasBias, type LoraConfig } from './parameters.ts';
 
 /** Sizes of a padded micro-batch: G groups of one prompt (P rows) and R responses (L rows each). */
 export interface Geometry {
@@ -51,22 +51,42 @@ export function blockWeights(tensors: ReadonlyMap<string, Value>, lora: LoraConf
   };
 }
 
-/** x W^T, plus scale (x A^T) B^T where the projection has an adapter: [rows, in] -> [rows, out]. */
-export function project(g: Graph, x: Value, path: string, weights: BlockWeights): Value {
-  const y = g.gemm(x, weights.weight(`${path}.weight`), { transB: true });
-  const lora = weights.lora(path);
-  if (!lora) return y;
-  const low = g.mul(g.gemm(x, lora.a, { transB: true }), lora.scale);
-  return g.add(y, g.gemm(low, lora.b, { transB: true }));
+/** What a decoder layer is made of, however its weights are held. */
+export interface LayerParts {
+  /** A projection of the last axis, bias and adapter included. */
+  linear(x: Value, path: string): Value;
+  /** A weight of one dimension, e.g. 'input_layernorm.weight'. */
+  vector(name: string): Value;
 }
 
-/** x / sqrt(mean(x^2) + eps) * weight over the last axis (arXiv 1910.07467). */
-export function rmsNorm(g: Graph, x: Value, weight: Value, eps: number): Value {
+/** The parts over rows [rows, width]: x W^T, plus scale (x A^T) B^T with an adapter, plus the bias. */
+export function layerParts(g: Graph, c: ModelConfig, weights: BlockWeights): LayerParts {
+  return {
+    linear: (x, path) => {
+      const y = g.gemm(x, weights.weight(`${path}.weight`), { transB: true });
+      const lora = weights.lora(path);
+      const low = lora && g.mul(g.gemm(x, lora.a, { transB: true }), lora.scale);
+      const adapted = lora && low ? g.add(y, g.gemm(low, lora.b, { transB: true })) : y;
+      return hasBias(c, path) ? g.add(adapted, weights.weight(`${path}.bias`)) : adapted;
+    },
+    vector: (name) => weights.weight(name),
+  };
+}
+
+/** x / sqrt(mean(x^2) + eps) * (offset + weight) over the last axis (arXiv 1910.07467). */
+export function rmsNorm(g: Graph, c: ModelConfig, x: Value, weight: Value): Value {
   const last = x.shape.length - 1;
   const width = x.shape[last];
   if (typeof width !== 'number') throw new Error('internal: rmsNorm needs a known width');
   const meanSquare = g.mul(g.reduceSum(g.mul(x, x), [last]), 1 / width);
-  return g.mul(g.mul(x, g.div(1, g.sqrt(g.add(meanSquare, eps)))), weight);
+  const scale = c.normOffset ? g.add(weight, c.normOffset) : weight;
+  return g.mul(g.mul(x, g.div(1, g.sqrt(g.add(meanSquare, c.rmsNormEps)))), scale);
+}
+
+/** Rows of the table [vocabulary, hidden], as the first layer takes them: [...ids, hidden]. */
+export function embed(g: Graph, c: ModelConfig, table: Value, ids: Value): Value {
+  const x = g.gather(table, ids);
+  return c.embeddingScale === 1 ? x : g.mul(x, c.embeddingScale);
 }
 
 /**
@@ -83,43 +103,85 @@ export function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
   return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], last);
 }
 
-/** SwiGLU: down(silu(gate(x)) * up(x)). */
-export function mlp(g: Graph, x: Value, weights: BlockWeights): Value {
-  const gate = project(g, x, 'mlp.gate_proj', weights);
-  const up = project(g, x, 'mlp.up_proj', weights);
-  return project(g, g.mul(g.mul(gate, g.sigmoid(gate)), up), 'mlp.down_proj', weights);
+/** x sigmoid(x), or GELU's approximation x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (arXiv 1606.08415). */
+function activate(g: Graph, c: ModelConfig, x: Value): Value {
+  if (c.activation === 'silu') return g.mul(x, g.sigmoid(x));
+  const inner = g.mul(g.add(x, g.mul(g.mul(g.mul(x, x), x), 0.044715)), Math.sqrt(2 / Math.PI));
+  return g.mul(g.mul(x, 0.5), g.add(g.tanh(inner), 1));
 }
 
-/** Rotated queries and keys and the values of some rows: q [rows, heads, dim], k and v [rows, kvHeads, dim]. */
-export function queriesKeysValues(
+/** Gated MLP (arXiv 2002.05202): down(activation(gate(x)) * up(x)). */
+function mlp(g: Graph, c: ModelConfig, x: Value, parts: LayerParts): Value {
+  const gate = activate(g, c, parts.linear(x, 'mlp.gate_proj'));
+  return parts.linear(g.mul(gate, parts.linear(x, 'mlp.up_proj')), 'mlp.down_proj');
+}
+
+/** One table of rotary positions for some rows: [..., 1, headDim / 2] each. */
+export interface Rotation {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/** Rotated queries (scaled) and keys, and values: q [..., heads, dim], k and v [..., kvHeads, dim]. */
+export interface HeadValues {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+}
+
+/** The first half of a layer's attention: from x [..., hidden] to its heads. */
+export function headValues(
   g: Graph,
   c: ModelConfig,
   x: Value,
-  cos: Value,
-  sin: Value,
-  weights: BlockWeights,
-): { q: Value; k: Value; v: Value } {
-  const rows = x.shape[0] ?? 0;
-  const heads = (path: string, n: number) => g.reshape(project(g, x, path, weights), [rows, n, c.headDim]);
+  { cos, sin }: Rotation,
+  parts: LayerParts,
+): HeadValues {
+  const normed = rmsNorm(g, c, x, parts.vector('input_layernorm.weight'));
+  const heads = (path: string, n: number) =>
+    g.reshape(parts.linear(normed, `self_attn.${path}_proj`), [...x.shape.slice(0, -1), n, c.headDim]);
+  const norm = (y: Value, name: string) =>
+    c.qkNorm ? rmsNorm(g, c, y, parts.vector(`self_attn.${name}_norm.weight`)) : y;
   return {
-    q: rotate(g, heads('self_attn.q_proj', c.heads), cos, sin),
-    k: rotate(g, heads('self_attn.k_proj', c.kvHeads), cos, sin),
-    v: heads('self_attn.v_proj', c.kvHeads),
+    q: g.mul(rotate(g, norm(heads('q', c.heads), 'q'), cos, sin), c.attentionScale),
+    k: rotate(g, norm(heads('k', c.kvHeads), 'k'), cos, sin),
+    v: heads('v', c.kvHeads),
   };
 }
 
-/** Positions and masks of a micro-batch, shared by all layers. */
-export interface Positions {
-  /** [rows, 1, headDim / 2] */
-  readonly cos: Value;
-  readonly sin: Value;
-  /** [G, 1, L, P + L]: 0 where a response token sees a key, MASKED where not. */
-  readonly mask: Value;
+/**
+ * One decoder layer: x [..., hidden] -> [..., hidden].
+ *
+ * @param attend from heads to [..., heads x dim]: who sees whom
+ */
+export function decoderLayer(
+  g: Graph,
+  c: ModelConfig,
+  x: Value,
+  rotation: Rotation,
+  parts: LayerParts,
+  attend: (heads: HeadValues) => Value,
+): Value {
+  const norm = (y: Value, name: string) => rmsNorm(g, c, y, parts.vector(`${name}.weight`));
+  const attended = parts.linear(attend(headValues(g, c, x, rotation, parts)), 'self_attn.o_proj');
+  if (!c.postNorms) {
+    const h = g.add(x, attended);
+    return g.add(h, mlp(g, c, norm(h, 'post_attention_layernorm'), parts));
+  }
+  const h = g.add(x, norm(attended, 'post_attention_layernorm'));
+  const out = mlp(g, c, norm(h, 'pre_feedforward_layernorm'), parts);
+  return g.add(h, norm(out, 'post_feedforward_layernorm'));
 }
 
-/** What the prompt rows may see of one another: [P, P], causal. */
-function causal(g: Graph, n: number): Value {
-  const mask = Float32Array.from({ length: n * n }, (_, i) => (i % n > Math.floor(i / n) ? MASKED : 0));
+/** Whether a token sees one so many places before it (negative: after it). */
+export const sees = (distance: number, window: number | null): boolean =>
+  distance >= 0 && (window === null || distance < window);
+
+/** What the prompt rows may see of one another: [P, P]. */
+function causal(g: Graph, n: number, window: number | null): Value {
+  const mask = Float32Array.from({ length: n * n }, (_, i) =>
+    sees(Math.floor(i / n) - (i % n), window) ? 0 : MASKED,
+  );
   return g.constant(mask, [n, n]);
 }
 
@@ -154,30 +216,33 @@ export function headLayout(g: Graph, c: ModelConfig) {
   };
 }
 
-/** Causal attention of G prompts of P rows among themselves; q scaled. -> [G x P, heads x D] */
+/** Causal attention of G prompts of P rows among themselves. -> [G x P, heads x D] */
 export function promptAttention(
   g: Graph,
   c: ModelConfig,
-  G: number,
-  P: number,
-  q: Value,
-  keys: Value,
-  values: Value,
+  { groups: G, promptRows: P }: { readonly groups: number; readonly promptRows: number },
+  window: number | null,
+  { q, keys, values }: { q: Value; keys: Value; values: Value },
 ): Value {
   const rep = c.heads / c.kvHeads;
   const layout = headLayout(g, c);
   const scores = g.matmul(layout.fold(q, G, P), keys);
-  const masked = g.add(g.reshape(scores, [G * c.kvHeads, rep, P, P]), causal(g, P));
+  const masked = g.add(g.reshape(scores, [G * c.kvHeads, rep, P, P]), causal(g, P, window));
   const probs = g.reshape(g.softmax(masked), [G, c.kvHeads, rep * P, P]);
   return layout.unfold(g.matmul(probs, values), G, P);
 }
 
-/** The group attention: [rows, heads, dim] queries against their own keys and values. */
-function groupAttention(
+/**
+ * The group attention: queries of all rows against their prompt's and their own keys.
+ *
+ * @param mask [G, 1, L, P + L]: 0 where a response token sees a key, MASKED where not
+ */
+export function groupAttention(
   g: Graph,
   c: ModelConfig,
   s: Geometry,
-  { q, k, v }: { q: Value; k: Value; v: Value },
+  { window }: LayerKind,
+  { q, k, v }: HeadValues,
   mask: Value,
 ): Value {
   const { groups: G, promptRows: P, responses: R, responseRows: L } = s;
@@ -189,7 +254,7 @@ function groupAttention(
     if (!prompt || !response) throw new Error('internal: split in two');
     return [prompt, response];
   };
-  const [qp, qr] = cut(g.mul(q, 1 / Math.sqrt(D)));
+  const [qp, qr] = cut(q);
   const [kp, kr] = cut(k);
   const [vp, vr] = cut(v);
   const layout = headLayout(g, c);
@@ -199,7 +264,7 @@ function groupAttention(
 
   const promptKeys = layout.keys(kp, G, P);
   const promptValues = layout.values(vp, G, P);
-  const promptOut = promptAttention(g, c, G, P, qp, promptKeys, promptValues);
+  const promptOut = promptAttention(g, c, s, window, { q: qp, keys: promptKeys, values: promptValues });
 
   const keys = g.concat([share(promptKeys, D, P), layout.keys(kr, G * R, L)], 3);
   const values = g.concat([share(promptValues, P, D), layout.values(vr, G * R, L)], 2);
@@ -208,21 +273,4 @@ function groupAttention(
   const probs = g.reshape(g.softmax(masked), [G * R, KV, rep * L, P + L]);
   const responseOut = layout.unfold(g.matmul(probs, values), G * R, L);
   return g.concat([promptOut, responseOut], 0);
-}
-
-/** One decoder layer over a micro-batch: x [rows, hidden] -> [rows, hidden]. */
-export function block(
-  g: Graph,
-  c: ModelConfig,
-  s: Geometry,
-  x: Value,
-  positions: Positions,
-  weights: BlockWeights,
-): Value {
-  const normed = rmsNorm(g, x, weights.weight('input_layernorm.weight'), c.rmsNormEps);
-  const qkv = queriesKeysValues(g, c, normed, positions.cos, positions.sin, weights);
-  const attended = groupAttention(g, c, s, qkv, positions.mask);
-  const h = g.add(x, project(g, attended, 'self_attn.o_proj', weights));
-  const normed2 = rmsNorm(g, h, weights.weight('post_attention_layernorm.weight'), c.rmsNormEps);
-  return g.add(h, mlp(g, normed2, weights));
 }

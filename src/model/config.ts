@@ -1,8 +1,62 @@
-/** config.json of a Llama-architecture model: what this project can run, checked field by field. */
+/** What a model's config.json comes to: sizes, and in what its family's decoder layers differ from others'. */
 import * as v from 'valibot';
-import { InputError } from './text.ts';
+import { Fields, size } from './config-fields.ts';
+import { FAMILIES } from './families.ts';
+import { ModelError } from './model-error.ts';
 
-export interface ModelConfig {
+export { ModelError } from './model-error.ts';
+
+/** How the frequencies of rotary positions are stretched; the forms of transformers' rope_type. */
+export type RopeScaling =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'linear'; readonly factor: number }
+  | {
+      readonly kind: 'llama3';
+      readonly factor: number;
+      readonly lowFrequency: number;
+      readonly highFrequency: number;
+      /** Tokens. */
+      readonly originalContext: number;
+    };
+
+/** One table of rotary positions. */
+export interface RopeConfig {
+  /** Base of the wavelengths. */
+  readonly theta: number;
+  readonly scaling: RopeScaling;
+}
+
+/** In what the layers of one model differ from one another. */
+export interface LayerKind {
+  /** Index into `ModelConfig.rope`. */
+  readonly rope: number;
+  /** How many tokens a token sees, itself included; null where it sees all before it. */
+  readonly window: number | null;
+}
+
+/** What a family leaves open, as its table entry in families.ts reads it from config.json. */
+export interface FamilyTraits {
+  readonly rope: readonly RopeConfig[];
+  /** One a layer. */
+  readonly layerKinds: readonly LayerKind[];
+  /** What queries are multiplied by before they meet keys. */
+  readonly attentionScale: number;
+  /** Projections (as in parameters.ts) that have a bias. */
+  readonly biases: readonly string[];
+  /** Queries and keys pass an RMSNorm over the head's dimension before they are rotated. */
+  readonly qkNorm: boolean;
+  /** Added to every norm's weight: 1 where the files hold its distance from 1. */
+  readonly normOffset: 0 | 1;
+  /** What attention and MLP give is normed once more before it is added. */
+  readonly postNorms: boolean;
+  readonly activation: 'silu' | 'gelu_tanh';
+  /** What embeddings are multiplied by. */
+  readonly embeddingScale: number;
+  readonly tiedEmbeddings: boolean;
+}
+
+export interface ModelConfig extends FamilyTraits {
+  /** Name of the model's class in transformers; one of families.ts. */
   readonly architecture: string;
   readonly vocabSize: number;
   readonly hiddenSize: number;
@@ -12,94 +66,77 @@ export interface ModelConfig {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly contextLength: number;
-  readonly ropeTheta: number;
   readonly rmsNormEps: number;
-  readonly tiedEmbeddings: boolean;
 }
 
-/** A model folder that can't be used: which file and field, and what would be accepted. */
-export class ModelError extends InputError {
-  override name = 'ModelError';
-}
-
-export const SUPPORTED_ARCHITECTURES = ['LlamaForCausalLM'] as const;
-
-const size = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000_000));
-const optional = <T extends v.GenericSchema>(schema: T) => v.optional(v.nullable(schema));
-
-const schema = v.object({
-  architectures: v.pipe(v.array(v.string()), v.minLength(1)),
-  vocab_size: size,
-  hidden_size: size,
-  intermediate_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  num_key_value_heads: optional(size),
-  head_dim: optional(size),
-  max_position_embeddings: size,
-  hidden_act: optional(v.string()),
-  rms_norm_eps: optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
-  rope_theta: optional(v.pipe(v.number(), v.minValue(1))),
-  rope_scaling: optional(v.unknown()),
-  // Newer files have both in one place.
-  rope_parameters: optional(
-    v.object({ rope_theta: optional(v.pipe(v.number(), v.minValue(1))), rope_type: optional(v.string()) }),
-  ),
-  attention_bias: optional(v.boolean()),
-  mlp_bias: optional(v.boolean()),
-  tie_word_embeddings: optional(v.boolean()),
+/** The same model with its first layers only. */
+export const truncatedConfig = (c: ModelConfig, layers: number): ModelConfig => ({
+  ...c,
+  layers,
+  layerKinds: c.layerKinds.slice(0, layers),
 });
+
+const supported = (): string => FAMILIES.map((f) => `${f.architecture} (${f.models})`).join(', ');
 
 /**
  * @param value parsed config.json
  * @throws ModelError naming the field that stopped it
  */
 export function parseModelConfig(value: unknown): ModelConfig {
-  const names = v.safeParse(v.object({ architectures: v.array(v.string()) }), value);
-  const architecture = names.success ? names.output.architectures[0] : undefined;
-  if (architecture !== undefined && !SUPPORTED_ARCHITECTURES.some((a) => a === architecture)) {
+  const f = Fields.of(value, 'config.json');
+  const [architecture = ''] = f.get('architectures', v.pipe(v.array(v.string()), v.minLength(1)));
+  const family = FAMILIES.find((known) => known.architecture === architecture);
+  if (!family) {
     throw new ModelError(
-      `config.json: the architecture ${architecture} is not supported. Supported: ${SUPPORTED_ARCHITECTURES.join(', ')}.`,
+      `config.json: the architecture ${architecture.slice(0, 100)} is not supported. Supported: ${supported()}.`,
     );
   }
-  const parsed = v.safeParse(schema, value);
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw new ModelError(`config.json: ${v.getDotPath(issue) ?? 'the file'}: ${issue.message}`);
-  }
-  const c = parsed.output;
-  const heads = c.num_attention_heads;
-  const kvHeads = c.num_key_value_heads ?? heads;
-  const headDim = c.head_dim ?? c.hidden_size / heads;
-  const refuse = (field: string, why: string): never => {
-    throw new ModelError(`config.json: ${field}: ${why}`);
-  };
+  const hiddenSize = f.get('hidden_size', size);
+  const heads = f.get('num_attention_heads', size);
+  const kvHeads = f.get('num_key_value_heads', size, heads);
+  const headDim = f.get('head_dim', size, family.headDim ?? hiddenSize / heads);
+  const contextLength = f.get('max_position_embeddings', size);
   if (heads % kvHeads !== 0)
-    refuse('num_key_value_heads', `${kvHeads} does not divide num_attention_heads ${heads}`);
-  if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
-    refuse('head_dim', `${headDim} is not an even whole number, as rotary positions need`);
-  }
-  if (c.hidden_act && c.hidden_act !== 'silu')
-    refuse('hidden_act', `"${c.hidden_act}" is not supported, only "silu"`);
-  if (c.rope_scaling !== null && c.rope_scaling !== undefined)
-    refuse('rope_scaling', 'scaled rotary positions are not supported');
-  const ropeType = c.rope_parameters?.rope_type ?? 'default';
-  if (ropeType !== 'default')
-    refuse('rope_parameters.rope_type', `"${ropeType}": scaled rotary positions are not supported`);
-  if (c.attention_bias) refuse('attention_bias', 'biases are not supported');
-  if (c.mlp_bias) refuse('mlp_bias', 'biases are not supported');
-  return {
-    architecture: c.architectures[0] ?? '',
-    vocabSize: c.vocab_size,
-    hiddenSize: c.hidden_size,
-    intermediateSize: c.intermediate_size,
-    layers: c.num_hidden_layers,
+    f.refuse('num_key_value_heads', `${kvHeads} does not divide num_attention_heads ${heads}`);
+  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
+    f.refuse('head_dim', `${headDim} is not an even whole number, as rotary positions need`);
+  f.only('partial_rotary_factor', [1]);
+  const sizes = {
+    architecture,
+    vocabSize: f.get('vocab_size', size),
+    hiddenSize,
+    intermediateSize: f.get('intermediate_size', size),
+    layers: f.get('num_hidden_layers', size),
     heads,
     kvHeads,
     headDim,
-    contextLength: c.max_position_embeddings,
-    ropeTheta: c.rope_theta ?? c.rope_parameters?.rope_theta ?? 10_000,
-    rmsNormEps: c.rms_norm_eps ?? 1e-6,
-    tiedEmbeddings: c.tie_word_embeddings ?? false,
+    contextLength,
+    rmsNormEps: f.get('rms_norm_eps', v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 1e-6),
   };
+  const traits = family.traits(f, sizes);
+  return { ...sizes, ...traits, layerKinds: kindsWithin(traits.layerKinds, contextLength) };
+}
+
+/** The kinds where no sequence has more than so many tokens: a window that none reaches past is none. */
+export function kindsWithin(kinds: readonly LayerKind[], tokens: number): LayerKind[] {
+  return kinds.map((kind) =>
+    kind.window !== null && kind.window >= tokens ? { ...kind, window: null } : kind,
+  );
+}
+
+/** The kind of one layer. */
+export function kindOf(kinds: readonly LayerKind[], layer: number): LayerKind {
+  const kind = kinds[layer];
+  if (!kind) throw new Error(`internal: no layer ${layer}`);
+  return kind;
+}
+
+/** The windows that layers of these kinds have, each once. */
+export function windowsOf(kinds: readonly LayerKind[]): (number | null)[] {
+  return [...new Set(kinds.map(({ window }) => window))];
+}
+
+/** The rotary tables that layers of these kinds use, each once. */
+export function ropesOf(kinds: readonly LayerKind[]): number[] {
+  return [...new Set(kinds.map(({ rope }) => rope))];
 }

@@ -8,11 +8,11 @@ import { footprint } from '../graph/footprint.ts';
 import { Graph } from '../graph/index.ts';
 import { type GroupIds, padLength, planMicroBatches } from './batch.ts';
 import { type Geometry, responseTotal, rowTotal } from './block.ts';
-import type { ModelConfig } from './config.ts';
+import { kindsWithin, type ModelConfig } from './config.ts';
 import { adamWGraph } from './optimizer.ts';
 import { elements, type LoraConfig, modelWeights, trainableLayer, unitSize } from './parameters.ts';
 import type { Precision } from './precision.ts';
-import { inputModel, prefill, stepGraph } from './sampling-graphs.ts';
+import { inputModel, prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
 import { embeddingGraph, frozenHeadGraph, segmentGraphs } from './training-graphs.ts';
 
 export type Backend = 'webgpu' | 'wasm';
@@ -126,8 +126,8 @@ interface TrainingBytes {
 function trainingBytes(c: ModelConfig, work: Workload, memory: MemoryChoice): TrainingBytes {
   const s = largestMicroBatch(c, work, memory.rows);
   const mode = { kind: 'lora', lora: work.lora } as const;
-  const layers = Math.min(memory.segment, c.layers);
-  const { forward, backward } = segmentGraphs(c, mode, s, layers, { keep: memory.keep, wantDx: true });
+  const kinds = c.layerKinds.slice(0, memory.segment);
+  const { forward, backward } = segmentGraphs(c, mode, s, kinds, { keep: memory.keep, wantDx: true });
   const size = unitSize(trainableLayer(c, mode));
   const optimiser = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
   const graphs = [
@@ -139,7 +139,7 @@ function trainingBytes(c: ModelConfig, work: Workload, memory: MemoryChoice): Tr
   ];
   const x = rowTotal(s) * c.hiddenSize * 4;
   const kept = footprint(forward).outputs - x;
-  const segments = Math.ceil(c.layers / layers);
+  const segments = Math.ceil(c.layers / kinds.length);
   return {
     run: Math.max(...graphs.map((graph) => runBytes(graph))),
     // Parameters, two moments, the gradient, the zeros it begins with and the mask of what decays.
@@ -163,6 +163,8 @@ function samplingBytes(c: ModelConfig, work: Workload, memory: MemoryChoice): Sa
     prompts: Math.max(1, Math.floor(memory.sampleRows / n)),
     n,
     promptRows: padLength(Math.max(1, Math.min(work.promptTokens, c.contextLength) - 1)),
+    // As though no layer had a window: it would need less.
+    kinds: kindsWithin(c.layerKinds, 0),
   };
   const rule = { temperature: 1, topP: 1, topK: 0, stopIds: [0] };
   const step = stepGraph(c, shape, rule, (g) => inputModel(g, c, null));
@@ -283,7 +285,7 @@ function needOf(parts: readonly Part[], largestBuffer: number): Need {
   };
 }
 
-function prefillGraph(c: ModelConfig, shape: { prompts: number; n: number; promptRows: number }): Graph {
+function prefillGraph(c: ModelConfig, shape: SamplingShape): Graph {
   const g = new Graph();
   prefill(g, c, shape, inputModel(g, c, null));
   return g;

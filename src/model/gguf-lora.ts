@@ -1,10 +1,11 @@
 /**
  * LoRA adapters as llama.cpp loads them (`--lora`): a GGUF file of type "adapter". llama.cpp scales every module by
- * alpha / rank, and its Llama models keep the rows of the query and key weights in another order, so the rows of
- * their B are reordered likewise.
+ * alpha / rank, and some of its architectures keep the rows of the query and key weights in another order, so the rows
+ * of their B are reordered likewise.
  */
 import { isTarget, type LoraModule, type Target } from './adapter.ts';
 import type { ModelConfig } from './config.ts';
+import { familyOf } from './families.ts';
 import { GgufError, type GgufFile, readGguf, writeGguf } from './gguf.ts';
 import { TARGETS } from './parameters.ts';
 
@@ -39,7 +40,7 @@ export function writeGgufLora(c: ModelConfig, name: string, modules: readonly Lo
   return writeGguf(
     [
       { key: 'general.type', type: 'string', value: 'adapter' },
-      { key: 'general.architecture', type: 'string', value: 'llama' },
+      { key: 'general.architecture', type: 'string', value: familyOf(c).gguf },
       { key: 'general.name', type: 'string', value: name },
       { key: 'general.file_type', type: 'uint32', value: 0 },
       { key: 'adapter.type', type: 'string', value: 'lora' },
@@ -49,11 +50,11 @@ export function writeGgufLora(c: ModelConfig, name: string, modules: readonly Lo
   );
 }
 
-/** @throws GgufError for a broken file, or one that is no LoRA adapter of a Llama model */
+/** @throws GgufError for a broken file, or one that is no LoRA adapter of the model's architecture */
 export function readGgufLora(c: ModelConfig, file: Uint8Array): LoraModule[] {
   const gguf = readGguf(file);
   expectValue(gguf, 'general.type', 'adapter');
-  expectValue(gguf, 'general.architecture', 'llama');
+  expectValue(gguf, 'general.architecture', familyOf(c).gguf);
   expectValue(gguf, 'adapter.type', 'lora');
   const alpha = gguf.metadata.get('adapter.lora.alpha');
   if (typeof alpha !== 'number' || !(alpha > 0) || !Number.isFinite(alpha)) {
@@ -88,8 +89,8 @@ function expectValue({ metadata }: GgufFile, key: string, wanted: string): void 
 
 /**
  * Rows of B [out, rank] of queries and keys in the other order. Hugging Face rotates the first half of a head with
- * its second half (split); llama.cpp's Llama rotates neighbours (interleaved): row 2j + s of a head there is row
- * s * headDim / 2 + j here. Other projections keep their order.
+ * its second half (split), as llama.cpp does for most; its Llama rotates neighbours (interleaved): row 2j + s of a head
+ * there is row s * headDim / 2 + j here. Other projections keep their order.
  */
 function reorder(
   c: ModelConfig,
@@ -97,7 +98,7 @@ function reorder(
   b: Float32Array,
   to: 'interleave' | 'split',
 ): Float32Array {
-  if (target !== 'q_proj' && target !== 'k_proj') return b;
+  if (!familyOf(c).ggufInterleaved || (target !== 'q_proj' && target !== 'k_proj')) return b;
   const { headDim } = c;
   if (out % headDim !== 0) throw new GgufError(`${target} has ${out} rows, not a multiple of ${headDim}`);
   const half = headDim / 2;

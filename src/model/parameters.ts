@@ -42,12 +42,22 @@ export function projections(c: ModelConfig): { target: string; path: string; out
 
 export const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 
+/** Whether the projection at `path` has a bias. */
+export const hasBias = (c: ModelConfig, path: string): boolean =>
+  c.biases.some((target) => path.endsWith(`.${target}`));
+
 /** Weights of one layer, named within it; projections are [out, in] as in Hugging Face files. */
 export function layerWeights(c: ModelConfig): ParameterShape[] {
+  const norm = (name: string, size = c.hiddenSize) => ({ name: `${name}.weight`, shape: [size] });
   return [
-    { name: 'input_layernorm.weight', shape: [c.hiddenSize] },
-    { name: 'post_attention_layernorm.weight', shape: [c.hiddenSize] },
-    ...projections(c).map(({ path, out, in: inner }) => ({ name: `${path}.weight`, shape: [out, inner] })),
+    norm('input_layernorm'),
+    norm('post_attention_layernorm'),
+    ...(c.postNorms ? [norm('pre_feedforward_layernorm'), norm('post_feedforward_layernorm')] : []),
+    ...(c.qkNorm ? [norm('self_attn.q_norm', c.headDim), norm('self_attn.k_norm', c.headDim)] : []),
+    ...projections(c).flatMap(({ path, out, in: inner }) => [
+      { name: `${path}.weight`, shape: [out, inner] },
+      ...(hasBias(c, path) ? [{ name: `${path}.bias`, shape: [out] }] : []),
+    ]),
   ];
 }
 

@@ -8,14 +8,17 @@ import { Graph, type Value } from '../graph/index.ts';
 import {
   type BlockWeights,
   blockWeights,
+  decoderLayer,
+  embed,
   headLayout,
-  mlp,
-  project,
+  headValues,
+  layerParts,
+  MASKED,
   promptAttention,
-  queriesKeysValues,
+  type Rotation,
   rmsNorm,
 } from './block.ts';
-import type { ModelConfig } from './config.ts';
+import { kindOf, type LayerKind, type ModelConfig, ropesOf, windowsOf } from './config.ts';
 import {
   EMBEDDING,
   FINAL_NORM,
@@ -27,7 +30,7 @@ import {
   modelWeights,
   unitSize,
 } from './parameters.ts';
-import { thetaInput, unflatten } from './training-graphs.ts';
+import { cosInput, kindsKey, sinInput, thetaInput, unflatten } from './training-graphs.ts';
 
 export interface SamplingShape {
   readonly prompts: number;
@@ -35,9 +38,12 @@ export interface SamplingShape {
   readonly n: number;
   /** Padded prompt rows (the last prompt token is not among them: it is the first token decoded from). */
   readonly promptRows: number;
+  /** Of the model's layers; without the windows that no row of this batch will reach past. */
+  readonly kinds: readonly LayerKind[];
 }
 
-export const samplingKey = (s: SamplingShape): string => `g${s.prompts}n${s.n}p${s.promptRows}`;
+export const samplingKey = (s: SamplingShape): string =>
+  `g${s.prompts}n${s.n}p${s.promptRows} ${kindsKey(s.kinds)}`;
 
 /** How tokens are drawn; all numbers are built into the graph. */
 export interface SamplingRule {
@@ -55,29 +61,53 @@ export interface ModelValues {
   readonly head: Value;
 }
 
-/** ids, cos, sin of the prompts' rows -> key{l} [G, KV, D, P] and value{l} [G, KV, P, D] of every layer. */
+/** Rotary tables as inputs, by the index of their rope. */
+function rotationInputs(
+  g: Graph,
+  c: ModelConfig,
+  kinds: readonly LayerKind[],
+  shape: readonly (number | string)[],
+) {
+  const at = [...shape, c.headDim / 2];
+  const tables = ropesOf(kinds).map((rope): [number, Rotation] => [
+    rope,
+    { cos: g.input(cosInput(rope), 'float32', at), sin: g.input(sinInput(rope), 'float32', at) },
+  ]);
+  return new Map(tables);
+}
+
+function rotationOf(rotations: ReadonlyMap<number, Rotation>, { rope }: LayerKind): Rotation {
+  const rotation = rotations.get(rope);
+  if (!rotation) throw new Error(`internal: no rotary table ${rope}`);
+  return rotation;
+}
+
+/** ids and rotary tables of the prompts' rows -> key{l} [G, KV, D, P] and value{l} [G, KV, P, D] of every layer. */
 export function prefill(g: Graph, c: ModelConfig, s: SamplingShape, model: ModelValues): void {
-  const rows = s.prompts * s.promptRows;
-  const ids = g.input('ids', 'int32', [rows]);
-  const cos = g.input('cos', 'float32', [rows, 1, c.headDim / 2]);
-  const sin = g.input('sin', 'float32', [rows, 1, c.headDim / 2]);
+  const { prompts: groups, promptRows } = s;
+  const ids = g.input('ids', 'int32', [groups * promptRows]);
+  const rotations = rotationInputs(g, c, s.kinds, [groups * promptRows, 1]);
   const layout = headLayout(g, c);
-  let x = g.gather(model.embedding, ids);
-  for (let l = 0; l < c.layers; l++) {
-    const weights = model.layer(l);
-    const normed = rmsNorm(g, x, weights.weight('input_layernorm.weight'), c.rmsNormEps);
-    const { q, k, v } = queriesKeysValues(g, c, normed, cos, sin, weights);
-    const keys = layout.keys(k, s.prompts, s.promptRows);
-    const values = layout.values(v, s.prompts, s.promptRows);
-    g.output(`key${l}`, keys);
-    g.output(`value${l}`, values);
-    if (l === c.layers - 1) break;
-    const scaled = g.mul(q, 1 / Math.sqrt(c.headDim));
-    const attended = promptAttention(g, c, s.prompts, s.promptRows, scaled, keys, values);
-    x = g.add(x, project(g, attended, 'self_attn.o_proj', weights));
-    const normed2 = rmsNorm(g, x, weights.weight('post_attention_layernorm.weight'), c.rmsNormEps);
-    x = g.add(x, mlp(g, normed2, weights));
-  }
+  let x = embed(g, c, model.embedding, ids);
+  s.kinds.forEach((kind, l) => {
+    const parts = layerParts(g, c, model.layer(l));
+    const rotation = rotationOf(rotations, kind);
+    const kept = (k: Value, v: Value) => {
+      const keys = layout.keys(k, groups, promptRows);
+      const values = layout.values(v, groups, promptRows);
+      g.output(`key${l}`, keys);
+      g.output(`value${l}`, values);
+      return { keys, values };
+    };
+    if (l === c.layers - 1) {
+      const { k, v } = headValues(g, c, x, rotation, parts);
+      kept(k, v);
+    } else {
+      x = decoderLayer(g, c, x, rotation, parts, ({ q, k, v }) =>
+        promptAttention(g, c, { groups, promptRows }, kind.window, { q, ...kept(k, v) }),
+      );
+    }
+  });
 }
 
 /** What a batch brings along and does not change while decoding. */
@@ -87,8 +117,7 @@ export interface PromptValues {
   /** [G, 1, 1, P]: 0 or MASKED. */
   readonly mask: Value;
   /** Rotary tables by position: [positions, headDim / 2]. */
-  readonly cos: Value;
-  readonly sin: Value;
+  readonly rotations: ReadonlyMap<number, Rotation>;
 }
 
 /** What a round changes. */
@@ -98,7 +127,7 @@ export interface DecodeState {
   readonly positions: Value;
   /** [B] float32: 1 once a stop token was drawn. */
   readonly finished: Value;
-  /** Per layer [B, KV, t, D]: the response so far. */
+  /** Per layer [B, KV, t, D]: the response so far, or as much of it as the layer's window holds. */
   readonly keys: readonly Value[];
   readonly values: readonly Value[];
 }
@@ -115,33 +144,41 @@ export function decodeStep(
   rule: SamplingRule,
 ): DecodeState & { readonly logps: Value } {
   const B = s.prompts * s.n;
-  const half = c.headDim / 2;
-  const cos = g.reshape(g.gather(prompt.cos, state.positions), [B, 1, half]);
-  const sin = g.reshape(g.gather(prompt.sin, state.positions), [B, 1, half]);
+  const here = (table: Value) => g.reshape(g.gather(table, state.positions), [B, 1, c.headDim / 2]);
+  const rotations = new Map(
+    [...prompt.rotations].map(([rope, { cos, sin }]) => [rope, { cos: here(cos), sin: here(sin) }] as const),
+  );
+  const masks = new Map(
+    windowsOf(s.kinds).map((window) => [window, promptMask(g, s, prompt.mask, state.positions, window)]),
+  );
   const keys: Value[] = [];
   const values: Value[] = [];
-  let x = g.gather(model.embedding, state.ids);
-  for (let l = 0; l < c.layers; l++) {
-    const weights = model.layer(l);
-    const normed = rmsNorm(g, x, weights.weight('input_layernorm.weight'), c.rmsNormEps);
-    const { q, k, v } = queriesKeysValues(g, c, normed, cos, sin, weights);
-    const one = [B, c.kvHeads, 1, c.headDim];
-    const allKeys = g.concat([at(state.keys, l), g.reshape(k, one)], 2);
-    const allValues = g.concat([at(state.values, l), g.reshape(v, one)], 2);
-    keys.push(allKeys);
-    values.push(allValues);
-    const attended = decodeAttention(g, c, s, g.mul(q, 1 / Math.sqrt(c.headDim)), {
-      promptKeys: at(prompt.keys, l),
-      promptValues: at(prompt.values, l),
-      mask: prompt.mask,
-      keys: allKeys,
-      values: allValues,
-    });
-    x = g.add(x, project(g, attended, 'self_attn.o_proj', weights));
-    const normed2 = rmsNorm(g, x, weights.weight('post_attention_layernorm.weight'), c.rmsNormEps);
-    x = g.add(x, mlp(g, normed2, weights));
-  }
-  const h = rmsNorm(g, x, model.norm, c.rmsNormEps);
+  let x = embed(g, c, model.embedding, state.ids);
+  s.kinds.forEach((kind, l) => {
+    const grown = (past: Value, one: Value) => {
+      const all = g.concat([past, g.reshape(one, [B, c.kvHeads, 1, c.headDim])], 2);
+      return kind.window === null ? all : g.sliceFrom(all, 2, -kind.window, `kept${kind.window}`);
+    };
+    x = decoderLayer(
+      g,
+      c,
+      x,
+      rotationOf(rotations, kind),
+      layerParts(g, c, model.layer(l)),
+      ({ q, k, v }) => {
+        keys.push(grown(at(state.keys, l), k));
+        values.push(grown(at(state.values, l), v));
+        return decodeAttention(g, c, s, q, {
+          promptKeys: at(prompt.keys, l),
+          promptValues: at(prompt.values, l),
+          mask: masks.get(kind.window) ?? prompt.mask,
+          keys: at(keys, l),
+          values: at(values, l),
+        });
+      },
+    );
+  });
+  const h = rmsNorm(g, c, x, model.norm);
   const { ids, logps } = drawToken(g, c, g.gemm(h, model.head, { transB: true }), u, rule);
   return {
     ids,
@@ -151,6 +188,24 @@ export function decodeStep(
     keys,
     values,
   };
+}
+
+/** What of their prompt the rows see in this round, whose position all rows of a prompt share: [G, 1, 1, P]. */
+function promptMask(
+  g: Graph,
+  { prompts: G, n, promptRows: P }: SamplingShape,
+  used: Value,
+  positions: Value,
+  window: number | null,
+): Value {
+  if (window === null) return used;
+  const position = g.cast(g.slice(g.reshape(positions, [G, n]), 1, 0, 1), 'float32');
+  const first = g.reshape(g.add(position, 1 - window), [G, 1, 1, 1]);
+  const key = g.constant(
+    Float32Array.from({ length: P }, (_, i) => i),
+    [1, 1, 1, P],
+  );
+  return g.add(used, g.mul(g.cast(g.less(key, first), 'float32'), MASKED));
 }
 
 function at(values: readonly Value[], index: number): Value {
@@ -317,25 +372,24 @@ function firstAbove(g: Graph, n: number, upTo: Value, weights: Value, target: Va
 export function promptInputs(g: Graph, c: ModelConfig, s: SamplingShape): PromptValues {
   const { prompts: G, promptRows: P } = s;
   const range = [...Array(c.layers).keys()];
-  const half = c.headDim / 2;
   return {
     keys: range.map((l) => g.input(`key${l}`, 'float32', [G, c.kvHeads, c.headDim, P])),
     values: range.map((l) => g.input(`value${l}`, 'float32', [G, c.kvHeads, P, c.headDim])),
     mask: g.input('mask', 'float32', [G, 1, 1, P]),
-    cos: g.input('cos', 'float32', ['positions', half]),
-    sin: g.input('sin', 'float32', ['positions', half]),
+    rotations: rotationInputs(g, c, s.kinds, ['positions']),
   };
 }
 
-function stateInputs(g: Graph, c: ModelConfig, B: number, suffix: string, length: string): DecodeState {
+function stateInputs(g: Graph, c: ModelConfig, s: SamplingShape, suffix: string): DecodeState {
+  const B = s.prompts * s.n;
   const range = [...Array(c.layers).keys()];
-  const shape = [B, c.kvHeads, length, c.headDim];
+  const shape = (l: number) => [B, c.kvHeads, `t${kindOf(s.kinds, l).window ?? ''}${suffix}`, c.headDim];
   return {
     ids: g.input(`ids${suffix}`, 'int32', [B]),
     positions: g.input(`positions${suffix}`, 'int32', [B]),
     finished: g.input(`finished${suffix}`, 'float32', [B]),
-    keys: range.map((l) => g.input(`own_key${l}${suffix}`, 'float32', shape)),
-    values: range.map((l) => g.input(`own_value${l}${suffix}`, 'float32', shape)),
+    keys: range.map((l) => g.input(`own_key${l}${suffix}`, 'float32', shape(l))),
+    values: range.map((l) => g.input(`own_value${l}${suffix}`, 'float32', shape(l))),
   };
 }
 
@@ -367,7 +421,7 @@ export function stepGraph(
   const B = s.prompts * s.n;
   const values = model(g);
   const prompt = promptInputs(g, c, s);
-  const state = stateInputs(g, c, B, '', 't');
+  const state = stateInputs(g, c, s, '');
   const u = g.input('u', 'float32', [B]);
   const next = decodeStep(g, c, s, values, prompt, state, u, rule);
   const names = stateNames(c);
@@ -396,7 +450,7 @@ export function loopGraph(
   const B = s.prompts * s.n;
   const values = model(g);
   const prompt = promptInputs(g, c, s);
-  const state = stateInputs(g, c, B, '', 't');
+  const state = stateInputs(g, c, s, '');
   const u = g.input('u', 'float32', [maxRounds, B]);
   const rounds = g.input('rounds', 'int64', []);
   const goOn = g.input('go_on', 'bool', []);
@@ -404,7 +458,7 @@ export function loopGraph(
   const body = new Graph(g);
   const round = body.input('round', 'int64', []);
   body.input('go_on_in', 'bool', []);
-  const inner = stateInputs(body, c, B, '_in', 't_in');
+  const inner = stateInputs(body, c, s, '_in');
   const next = decodeStep(body, c, s, values, prompt, inner, body.gather(u, round), rule);
   const allDone = body.reduceMin(next.finished, [0], false);
   body.output('go_on_next', body.less(allDone, body.scalar(0.5)));

@@ -3,15 +3,18 @@ import { backward, Graph, savedValues, type Value } from '../graph/index.ts';
 import { liveValues } from '../graph/live.ts';
 import {
   type BlockWeights,
-  block,
   blockWeights,
+  decoderLayer,
+  embed,
   type Geometry,
+  groupAttention,
+  layerParts,
   promptTotal,
   responseTotal,
   rmsNorm,
   rowTotal,
 } from './block.ts';
-import type { ModelConfig } from './config.ts';
+import { type LayerKind, type ModelConfig, ropesOf, windowsOf } from './config.ts';
 import {
   EMBEDDING,
   elements,
@@ -28,6 +31,14 @@ import {
 export const frozenInput = (slot: number, name: string): string => `w${slot}.${name}`;
 export const thetaInput = (slot: number): string => `theta${slot}`;
 export const gradientSum = (slot: number): string => `sum${slot}`;
+/** Names of a micro-batch's inputs that layers of one kind share. */
+export const cosInput = (rope: number): string => `cos${rope}`;
+export const sinInput = (rope: number): string => `sin${rope}`;
+export const maskInput = (window: number | null): string => `mask${window ?? ''}`;
+
+/** Tells segments apart whose layers are of other kinds. */
+export const kindsKey = (kinds: readonly LayerKind[]): string =>
+  kinds.map(({ rope, window }) => `${rope}${window === null ? '' : `w${window}`}`).join();
 
 /** Cuts a flat vector into its tensors. */
 export function unflatten(g: Graph, flat: Value, tensors: readonly ParameterShape[]): Map<string, Value> {
@@ -76,33 +87,58 @@ export function renameSaved<T>(outputs: Readonly<Record<string, T>>): Record<str
   return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name.slice(KEEP.length), value]));
 }
 
-function segmentForward(c: ModelConfig, mode: TrainingMode, s: Geometry, layers: number) {
-  const g = new Graph();
-  const rows = rowTotal(s);
-  const x = g.input('x', 'float32', [rows, c.hiddenSize]);
-  const positions = {
-    cos: g.input('cos', 'float32', [rows, 1, c.headDim / 2]),
-    sin: g.input('sin', 'float32', [rows, 1, c.headDim / 2]),
-    mask: g.input('mask', 'float32', [s.groups, 1, s.responseRows, s.promptRows + s.responseRows]),
+/** Inputs of a micro-batch that the layers share, by the rope and window of their kind. */
+function positionInputs(g: Graph, c: ModelConfig, s: Geometry, kinds: readonly LayerKind[]) {
+  const angles = [rowTotal(s), 1, c.headDim / 2];
+  const keys = s.promptRows + s.responseRows;
+  return {
+    rotations: new Map(
+      ropesOf(kinds).map((rope) => [
+        rope,
+        { cos: g.input(cosInput(rope), 'float32', angles), sin: g.input(sinInput(rope), 'float32', angles) },
+      ]),
+    ),
+    masks: new Map(
+      windowsOf(kinds).map((window) => [
+        window,
+        g.input(maskInput(window), 'float32', [s.groups, 1, s.responseRows, keys]),
+      ]),
+    ),
   };
+}
+
+function segmentForward(c: ModelConfig, mode: TrainingMode, s: Geometry, kinds: readonly LayerKind[]) {
+  const g = new Graph();
+  const x = g.input('x', 'float32', [rowTotal(s), c.hiddenSize]);
+  const { rotations, masks } = positionInputs(g, c, s, kinds);
   const thetas: Value[] = [];
   let y = x;
-  for (let slot = 0; slot < layers; slot++) {
+  kinds.forEach((kind, slot) => {
     const { weights, theta } = layerInputs(g, c, mode, slot);
     thetas.push(theta);
-    y = block(g, c, s, y, positions, weights);
-  }
+    const rotation = rotations.get(kind.rope);
+    const mask = masks.get(kind.window);
+    if (!rotation || !mask) throw new Error('internal: no positions for this kind of layer');
+    y = decoderLayer(g, c, y, rotation, layerParts(g, c, weights), (heads) =>
+      groupAttention(g, c, s, kind, heads, mask),
+    );
+  });
   return { g, x, y, thetas };
 }
 
 /** Forward only, for scoring: x -> y. */
-export function scoringGraph(c: ModelConfig, mode: TrainingMode, s: Geometry, layers: number): Graph {
-  const { g, y } = segmentForward(c, mode, s, layers);
+export function scoringGraph(
+  c: ModelConfig,
+  mode: TrainingMode,
+  s: Geometry,
+  kinds: readonly LayerKind[],
+): Graph {
+  const { g, y } = segmentForward(c, mode, s, kinds);
   return g.view(g.inputs, { y });
 }
 
 /**
- * `layers` consecutive layers as a forward and a backward graph.
+ * Consecutive layers of the given kinds as a forward and a backward graph.
  *
  * @param keep keep matrix products for the backward pass, or compute everything again from x
  * @param wantDx whether anything below the segment is trained
@@ -111,10 +147,10 @@ export function segmentGraphs(
   c: ModelConfig,
   mode: TrainingMode,
   s: Geometry,
-  layers: number,
+  kinds: readonly LayerKind[],
   { keep, wantDx }: { keep: boolean; wantDx: boolean },
 ): SegmentGraphs {
-  const { g, x, y, thetas } = segmentForward(c, mode, s, layers);
+  const { g, x, y, thetas } = segmentForward(c, mode, s, kinds);
   const forwardInputs = [...g.inputs];
   const forwardCount = g.nodes.length;
   const dy = g.input('dy', 'float32', y.shape);
@@ -156,7 +192,7 @@ export function headChunks(rows: number, vocabSize: number): number[] {
 
 /** Log-probability of each row's label: x [rows, hidden], labels [rows] -> [rows]. */
 function labelLogps(g: Graph, c: ModelConfig, x: Value, labels: Value, norm: Value, table: Value): Value {
-  const h = rmsNorm(g, x, norm, c.rmsNormEps);
+  const h = rmsNorm(g, c, x, norm);
   const logits = g.gemm(h, table, { transB: true });
   const max = g.detach(g.reduceMax(logits, [1]));
   const logSum = g.add(g.log(g.reduceSum(g.exp(g.sub(logits, max)), [1])), max);
@@ -264,7 +300,7 @@ export function embeddingGraph(c: ModelConfig, rows: number, trained: boolean): 
     ? unflatten(g, g.input('theta', 'float32', [unitSize(embeddingUnit(c))]), embeddingUnit(c)).get(EMBEDDING)
     : g.input('table', 'float32', [c.vocabSize, c.hiddenSize]);
   if (!table) throw new Error('internal: no embedding');
-  g.output('x', g.gather(table, ids));
+  g.output('x', embed(g, c, table, ids));
   return g;
 }
 
@@ -278,7 +314,7 @@ export function embeddingBackwardGraph(c: ModelConfig, rows: number): Graph {
   const idChunks = g.split(ids, 0, chunks);
   const table = g.zeros([c.vocabSize, c.hiddenSize]);
   const dxChunks = g.split(dx, 0, chunks);
-  const outputs = idChunks.map((chunk) => g.gather(table, chunk));
+  const outputs = idChunks.map((chunk) => embed(g, c, table, chunk));
   const [dTable] = backward(g, outputs, dxChunks, [table]);
   if (!dTable) throw new Error('internal: no gradient');
   const flat = g.concat([g.reshape(dTable, [c.vocabSize * c.hiddenSize]), g.zeros([c.hiddenSize])], 0);

@@ -1,5 +1,11 @@
 /** What every stage is given, and how it tells of its progress. */
-import type { AdapterWeights, LanguageModel, OptimiserSettings, TextEmbedder } from '../engine/types.ts';
+import type {
+  AdapterWeights,
+  LanguageModel,
+  OptimiserSettings,
+  SelfCheck,
+  TextEmbedder,
+} from '../engine/types.ts';
 import type { OptimiserConfig, RunConfig } from './config.ts';
 import type { Progress, RunEvent, RunStore, Stage } from './types.ts';
 
@@ -15,6 +21,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Milliseconds, from anywhere. */
   readonly now: () => number;
+  /** A self-check that other runs have passed, by its key. */
+  readonly passedCheck?: (key: string) => Promise<SelfCheck | undefined>;
   /** Bytes that may still be stored; null where nobody knows. */
   readonly room?: () => Promise<number | null>;
 }

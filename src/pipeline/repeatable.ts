@@ -5,7 +5,7 @@ import type { Report } from './types.ts';
 export const TIMINGS: readonly string[] = ['seconds', 'tokensPerSecond', 'checkpointSeconds'];
 
 /** Fields of run.json that name the run and its time and not what it computed. */
-export const RUN_TIMINGS: readonly string[] = ['created', 'seconds'];
+export const RUN_TIMINGS: readonly string[] = ['created', 'seconds', 'selfCheck'];
 
 /** A report without its timings: equal, to the bit, for an interrupted and an uninterrupted run. */
 export function repeatable(report: Report): unknown {

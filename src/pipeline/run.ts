@@ -1,4 +1,5 @@
 /** A run from its first unfinished stage to its last, stage by stage, each leaving its records behind. */
+import { type Advice, AdvisedError } from '../model/advised.ts';
 import { checkTogether } from './config.ts';
 import type { Context } from './context.ts';
 import { diagnose } from './diagnose.ts';
@@ -10,6 +11,7 @@ import { prepareData } from './prepare.ts';
 import { checkRoom } from './room.ts';
 import { runSample } from './sample.ts';
 import { runSft } from './sft.ts';
+import { doubtDevice, trustDevice } from './trust.ts';
 import {
   type PreparedData,
   type Report,
@@ -27,9 +29,11 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   checkTogether(config);
   checkModel((await store.manifest()).model, model.info);
 
+  await doubtDevice(context);
   await stage(context, 'model', until, async () => {
     await update(context, { model: model.info, device: model.device });
     context.emit({ type: 'device', device: model.device, model: model.info });
+    await trustDevice(context);
     return `${model.info.name}, ${(model.info.parameterCount / 1e6).toFixed(1)} M parameters`;
   });
 
@@ -182,7 +186,15 @@ function withSeconds(manifest: RunManifest, name: Stage): RunManifest {
 
 export function runErrorOf(error: unknown, name: Stage): RunError {
   const { name: code, message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { stage: name, code, message, details: stack ?? '' };
+  const { reasons = [], offer }: Advice = error instanceof AdvisedError ? error : {};
+  return {
+    stage: name,
+    code,
+    message,
+    details: stack ?? '',
+    ...(reasons.length > 0 ? { reasons } : {}),
+    ...(offer ? { offer } : {}),
+  };
 }
 
 async function save(context: Context, manifest: RunManifest): Promise<void> {

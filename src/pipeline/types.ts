@@ -1,5 +1,13 @@
 /** What a run is made of: records that are stored, events that are watched. Pure types, shared by all sides. */
-import type { ChatMessage, DeviceInfo, EmbedderInfo, ModelInfo, TrainerState } from '../engine/types.ts';
+import type {
+  ChatMessage,
+  DeviceInfo,
+  EmbedderInfo,
+  ModelInfo,
+  SelfCheck,
+  TrainerState,
+} from '../engine/types.ts';
+import type { Advice } from '../model/advised.ts';
 import type { RunConfig } from './config.ts';
 import type { Grader } from './grade.ts';
 
@@ -231,6 +239,8 @@ export interface RunManifest {
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
   readonly device?: DeviceInfo;
   readonly model?: ModelInfo;
+  /** Of the device and the model that the run was last worked on with. */
+  readonly selfCheck?: SelfCheck;
   /** Whose similarities are stored. */
   readonly embedder?: EmbedderInfo;
   readonly report?: Report;
@@ -238,7 +248,7 @@ export interface RunManifest {
 }
 
 /** An error that crossed a worker boundary: what happened, where, and what to do. */
-export interface RunError {
+export interface RunError extends Advice {
   readonly stage: Stage;
   readonly code: string;
   readonly message: string;
@@ -277,6 +287,7 @@ export type RunEvent =
       readonly answers: readonly { prompt: string; text: string }[];
     }
   | { readonly type: 'device'; readonly device: DeviceInfo; readonly model: ModelInfo }
+  | { readonly type: 'self-check'; readonly check: SelfCheck }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'manifest'; readonly manifest: RunManifest };
 

@@ -1,5 +1,5 @@
 /** What the model's worker offers, and what it hands over. Pure types, shared by both sides. */
-import type { BackendName, ModelInfo } from '../engine/types.ts';
+import type { BackendName, ModelInfo, SelfCheck } from '../engine/types.ts';
 import type { RunConfig } from './config.ts';
 import type { Fit, Lengths } from './fit.ts';
 import type { Arm, DataRow, RefusedRow, RunEvent, Stage } from './types.ts';
@@ -12,6 +12,8 @@ export interface ModelWorkerApi {
   stop(): Promise<void>;
   /** Reads model and data, reports what a run would do, and stops (--check). */
   check(runId: string): Promise<CheckResult>;
+  /** Checks the run's device with its model now, whatever is known of them. */
+  selfCheck(runId: string): Promise<SelfCheck>;
   /** Whether a run would fit this device, before anything large is read or fetched. */
   fit(ask: FitQuestion): Promise<Fit>;
   /** One row as the run's model sees it. */

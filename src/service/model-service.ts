@@ -2,7 +2,7 @@
 import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import { readJson } from '../engine/tokenizer.ts';
-import type { LanguageModel, TextEmbedder } from '../engine/types.ts';
+import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
 import { parseModelConfig } from '../model/config.ts';
 import { guessedLengths, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
@@ -57,6 +57,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
+  /** Looked for in the runs that are stored: what one of them has shown need not be shown again. */
+  const passedCheck = async (key: string): Promise<SelfCheck | undefined> =>
+    (await (await opened()).listRuns())
+      .map(({ selfCheck }) => selfCheck)
+      .find((check) => check?.passed && check.key === key);
+
   const startAdapterOf = async ({ config }: RunManifest, model: LanguageModel) => {
     const source = adapterSource(config.adapter, await opened());
     return source ? { startAdapter: () => readStartAdapter(source, model.config, config.lora) } : {};
@@ -107,6 +113,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             signal: abort.signal,
             now: () => performance.now(),
             room: storageLeft,
+            passedCheck,
           },
           until,
         );
@@ -125,6 +132,10 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       const runs = await store(runId);
       const manifest = await runs.manifest();
       return checkRun(await modelOf(manifest), manifest, await runs.dataset());
+    },
+    selfCheck: async (runId) => {
+      const manifest = await (await store(runId)).manifest();
+      return (await modelOf(manifest)).selfCheck(manifest.config.lora);
     },
     fit: async ({ config, modelConfig, lengths, download }) => {
       const source = modelSource(config.model, base, await opened());

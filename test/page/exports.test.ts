@@ -75,7 +75,7 @@ test('every entry of the menu gives its file, and a benchmark file is answered',
   // Arrow keys walk through the entries; Escape closes.
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Escape');
-  expect(await page.locator('.exports').count()).toBe(0);
+  await expect.poll(() => page.locator('.exports').count()).toBe(0);
 
   const gguf = await exported(/Adapter for llama.cpp/);
   expect(gguf.name).toMatch(/-lora\.gguf$/);

@@ -228,7 +228,7 @@ describe('storage that can not be opened', () => {
       await old.close();
       await page.reload();
       await page.getByRole('button', { name: 'Align the example model' }).waitFor();
-      expect(await page.getByText(/Another tab holds/).count()).toBe(0);
+      await expect.poll(() => page.getByText(/Another tab holds/).count()).toBe(0);
       await page.close();
       await run.close();
     },

@@ -10,7 +10,7 @@ import { watchTasks } from '../../scripts/bench/tasks.ts';
 import { visible } from '../../src/model/text.ts';
 import { readDatasetFile } from '../../src/pipeline/dataset.ts';
 import { bytesFile } from '../../src/pipeline/import/index.ts';
-import { type BuiltPage, openBuiltPage } from '../fixtures/built-page.ts';
+import { type BuiltPage, dropFiles, openBuiltPage } from '../fixtures/built-page.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realFile, realPath } from '../fixtures/realdata.ts';
 
 interface TestFile {
@@ -47,24 +47,7 @@ afterEach(async () => {
 });
 afterAll(() => built?.close());
 
-/** Drops files on the page, as from a file manager. */
-async function drop(files: readonly TestFile[]): Promise<void> {
-  const packed = files.map(({ name, content }) => ({
-    name,
-    base64: Buffer.from(content).toString('base64'),
-  }));
-  const transfer = await page.evaluateHandle((list) => {
-    const data = new DataTransfer();
-    for (const { name, base64 } of list) {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      data.items.add(new File([bytes], name));
-    }
-    return data;
-  }, packed);
-  for (const type of ['dragenter', 'dragover', 'drop']) {
-    await page.dispatchEvent('body', type, { dataTransfer: transfer });
-  }
-}
+const drop = (files: readonly TestFile[]) => dropFiles(page, files);
 
 async function pick(files: string | { name: string; mimeType: string; buffer: Buffer }[]): Promise<void> {
   const chooser = page.waitForEvent('filechooser');
@@ -135,8 +118,8 @@ test('files of several kinds dropped together become one data set, with refusals
     .toBe('b.csv, line 4the same as line 2 of a.jsonl');
   await tab('11 rows').click();
   await line('Rows', 4).filter({ hasText: 'Say' }).click();
-  expect(await page.locator('.turn dd').first().textContent()).toBe('Say "hi",\nplease.');
-  expect(await page.locator('.turn.target dd').textContent()).toBe('hi');
+  await expect.poll(() => page.locator('.turn dd').first().textContent()).toBe('Say "hi",\nplease.');
+  await expect.poll(() => page.locator('.turn.target dd').textContent()).toBe('hi');
 
   // Stored already: a reload finds it.
   await page.reload();
@@ -202,13 +185,15 @@ test('a conversation is shown turn by turn, and as the model sees it, with the l
   const only = { messages: [{ role: 'user', content: 'Only asked?' }] };
   await drop([{ name: 'chat.jsonl', content: jsonl([{ messages }, only]) }]);
   await page.getByText('1 with earlier turns').waitFor();
-  expect(await page.locator('.turn').allTextContents()).toEqual([
-    'SystemBe brief.',
-    'UserHi',
-    'AssistantHello.',
-    'PromptWhat is the plural of box?',
-    'TargetThe plural of box is boxes.',
-  ]);
+  await expect
+    .poll(() => page.locator('.turn').allTextContents())
+    .toEqual([
+      'SystemBe brief.',
+      'UserHi',
+      'AssistantHello.',
+      'PromptWhat is the plural of box?',
+      'TargetThe plural of box is boxes.',
+    ]);
   await page.getByRole('button', { name: 'Show the tokens' }).click();
   const trained = page.locator('.tokens .token.trained');
   await trained.first().waitFor({ timeout: 60_000 });
@@ -221,7 +206,7 @@ test('a conversation is shown turn by turn, and as the model sees it, with the l
   await page.getByRole('listbox', { name: 'Rows' }).press('ArrowDown');
   await page.getByRole('heading', { name: 'Row 2 as the model sees it' }).waitFor();
   await expect.poll(() => text('.tokens .token')).toContain('Only asked?');
-  expect(await trained.count()).toBe(0);
+  await expect.poll(() => trained.count()).toBe(0);
 }, 120_000);
 
 test('a cancelled import leaves nothing behind and the old data in place', async () => {
@@ -235,7 +220,7 @@ test('a cancelled import leaves nothing behind and the old data in place', async
   const panel = page.getByRole('region', { name: 'Reading data' });
   await panel.getByText(/of \d+ MB/).waitFor();
   await expect.poll(async () => (await storedData()).owners.length).toBe(2);
-  expect(await page.getByRole('button', { name: 'Run all' }).count()).toBe(0);
+  await expect.poll(() => page.getByRole('button', { name: 'Run all' }).count()).toBe(0);
   await panel.getByRole('button', { name: 'Cancel' }).click();
   await panel.waitFor({ state: 'detached', timeout: 10_000 });
   await tab('5 rows').waitFor();
@@ -257,11 +242,11 @@ describe('what a file says is never more than text', () => {
     await panel.getByRole('button', { name: 'Read the file' }).click();
     // Names show what is unseen in them; a row's own text stays as it is.
     await page.getByRole('heading', { name: `${visible(hostile)}.jsonl`, exact: true }).waitFor();
-    expect(await page.locator('.turn dd').first().textContent()).toBe(`${hostile} a`);
+    await expect.poll(() => page.locator('.turn dd').first().textContent()).toBe(`${hostile} a`);
     await drop([{ name: `${hostile}.json`, content: '{"broken' }]);
     await page.getByRole('alert').waitFor();
-    expect(await page.getByRole('alert').textContent()).toContain(visible(hostile));
-    expect(await page.locator('img, #app script').count()).toBe(0);
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain(visible(hostile));
+    await expect.poll(() => page.locator('img, #app script').count()).toBe(0);
   }, 120_000);
 
   test('an empty file, a file of no rows and a broken archive are told of in words', async () => {
@@ -274,7 +259,7 @@ describe('what a file says is never more than text', () => {
       await drop([{ name, content }]);
       const alert = page.getByRole('alert').filter({ hasText: `${name} could not be read` });
       await alert.getByText('Nothing was changed.').waitFor();
-      expect(await page.getByRole('region', { name: 'Reading data' }).count()).toBe(0);
+      await expect.poll(() => page.getByRole('region', { name: 'Reading data' }).count()).toBe(0);
       await page.getByRole('button', { name: 'Close this message' }).click();
     }
     expect(await storedData().catch(() => ({ owners: [] }))).toMatchObject({ owners: [] });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type BuiltPage, downloaded, openBuiltPage } from '../fixtures/built-page.ts';
+import { type BuiltPage, downloaded, dropFiles, openBuiltPage } from '../fixtures/built-page.ts';
 
 const LONG = 300_000;
 
@@ -111,14 +111,16 @@ test(
     await page.getByRole('button', { name: 'Save' }).click();
     await row(page, 'First').waitFor();
     await page.reload();
-    expect(await row(page, 'First').locator('.run-notes').innerText()).toBe('the <b>baseline</b>\nof all');
+    await expect
+      .poll(() => row(page, 'First').locator('.run-notes').innerText())
+      .toBe('the <b>baseline</b>\nof all');
 
     await page.locator('.main').getByRole('button', { name: 'Ask the browser to keep this' }).click();
     await page
       .getByText(/Kept: the browser does not|has not promised to keep it/)
       .first()
       .waitFor();
-    expect(await page.evaluate(() => sessionStorage.getItem('asked'))).toBe('1');
+    await expect.poll(() => page.evaluate(() => sessionStorage.getItem('asked'))).toBe('1');
     expect(
       await page
         .locator('.rail')
@@ -161,9 +163,9 @@ test(
     await page.getByRole('button', { name: 'Compare 2' }).click();
     const comparison = page.getByRole('region', { name: 'Comparison' });
     await comparison.getByRole('cell', { name: '0.5', exact: true }).waitFor();
-    expect(await comparison.getByRole('cell', { name: '0.1', exact: true }).count()).toBe(1);
+    await expect.poll(() => comparison.getByRole('cell', { name: '0.1', exact: true }).count()).toBe(1);
     await comparison.locator('.uplot').nth(3).waitFor();
-    expect(await comparison.getByText('Right, Self-Contrast').count()).toBeGreaterThan(0);
+    await expect.poll(() => comparison.getByText('Right, Self-Contrast').count()).toBeGreaterThan(0);
     const legend = await comparison.locator('.legend').first().innerText();
     for (const name of ['First', 'Second']) expect(legend).toContain(name);
   },
@@ -189,14 +191,15 @@ test(
 
     const there = await built.profile();
     const other = watch(there.pages()[0] ?? (await there.newPage()));
-    await other.goto(`${built.origin}/#runs`);
-    await other.getByLabel('Import a file').setInputFiles(file);
+    await other.goto(built.origin);
+    await other.getByRole('button', { name: 'Align the example model' }).waitFor();
+    await dropFiles(other, [{ name: 'project.zip', content: zip }]);
     await other.getByText('Every fingerprint in the file was right.').waitFor({ timeout: 60_000 });
-    expect(await other.locator('.run-table tbody tr').count()).toBe(3);
-    expect(await row(other, 'First').innerText()).toContain('baseline');
+    await expect.poll(() => other.locator('.run-table tbody tr').count()).toBe(3);
+    await expect.poll(() => row(other, 'First').innerText()).toContain('baseline');
     await other.getByLabel('Import a file').setInputFiles(file);
     await other.getByText('Run First: was here already').waitFor({ timeout: 60_000 });
-    expect(await other.locator('.run-table tbody tr').count()).toBe(3);
+    await expect.poll(() => other.locator('.run-table tbody tr').count()).toBe(3);
 
     const name = 'three.jsonl, k=8';
     for (const each of [page, other]) {
@@ -228,7 +231,7 @@ test(
       .getByText(/damaged/)
       .first()
       .waitFor({ timeout: LONG });
-    expect(await page.locator('.run-table tbody tr').count()).toBe(before);
+    await expect.poll(() => page.locator('.run-table tbody tr').count()).toBe(before);
     await page.getByRole('button', { name: 'Close this message' }).click();
   },
   LONG,
@@ -242,14 +245,14 @@ test(
     await page.getByLabel('Choose Second').check();
     await page.getByRole('button', { name: 'Delete 2' }).click();
     const dialog = page.getByRole('dialog');
-    expect(await dialog.innerText()).toMatch(/About [\d.]+ (kB|MB) are freed/);
-    expect(await dialog.innerText()).toContain('1 data set that no other run uses goes with them');
+    await expect.poll(() => dialog.innerText()).toMatch(/About [\d.]+ (kB|MB) are freed/);
+    await expect.poll(() => dialog.innerText()).toContain('1 data set that no other run uses goes with them');
     await dialog.getByRole('button', { name: 'Delete' }).click();
     await page.getByText('2 runs are deleted.').waitFor();
-    expect(await page.locator('.run-table tbody tr').count()).toBe(1);
+    await expect.poll(() => page.locator('.run-table tbody tr').count()).toBe(1);
     await page.reload();
     await page.locator('.run-table tbody tr').first().waitFor();
-    expect(await page.locator('.run-table tbody tr').count()).toBe(1);
+    await expect.poll(() => page.locator('.run-table tbody tr').count()).toBe(1);
     expect(errors).toEqual([]);
   },
   LONG,
@@ -273,14 +276,16 @@ test(
     // This tab was open before: it hears of the run, lists it as running, and can delete nothing of it.
     await row(page, name).getByText('in another tab').waitFor({ timeout: 20_000 });
     await page.getByRole('button', { name: `Actions for ${name}` }).click();
-    expect(await page.getByRole('button', { name: 'Delete', exact: true }).last().isDisabled()).toBe(true);
+    await expect
+      .poll(() => page.getByRole('button', { name: 'Delete', exact: true }).last().isDisabled())
+      .toBe(true);
     await page.keyboard.press('Escape');
 
     await row(page, name).getByRole('button', { name, exact: true }).click();
     await page.getByText('Running in another tab').first().waitFor({ timeout: 20_000 });
-    expect(await page.getByRole('button', { name: 'Resume' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('button', { name: 'Resume' }).count()).toBe(0);
     await page.locator('.stage-link').filter({ hasText: 'SFT' }).click();
-    expect(await page.locator('.fields .input').first().isDisabled()).toBe(true);
+    await expect.poll(() => page.locator('.fields .input').first().isDisabled()).toBe(true);
     const free = () =>
       page.evaluate(async () => {
         const { held = [] } = await navigator.locks.query();

@@ -24,7 +24,7 @@ afterAll(() => built?.close());
 test('the page opens with the example loaded and one primary button', async () => {
   await page.goto(built.origin);
   await page.getByRole('button', { name: 'Align the example model' }).waitFor();
-  expect(await page.getByText('Runs on this device. Nothing is uploaded.').isVisible()).toBe(true);
+  await expect.poll(() => page.getByText('Runs on this device. Nothing is uploaded.').isVisible()).toBe(true);
   await page.getByText('1,000 prompts, 200 more held out').waitFor();
   const sideways = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   expect(sideways).toBeLessThanOrEqual(0);
@@ -52,7 +52,7 @@ test('own prompts: a bad row is refused with its line, the rest are aligned, and
   await page.reload();
   await page.getByText('The run is finished.').waitFor();
   await page.getByRole('button', { name: /Filter/ }).click();
-  expect(await page.locator('.answer').count()).toBeGreaterThan(5);
+  await expect.poll(() => page.locator('.answer').count()).toBeGreaterThan(5);
 
   // The chat answers with all three models, from what is stored.
   await page.getByRole('button', { name: /7\s*Result/ }).click();

@@ -16,9 +16,10 @@ import {
   perStage,
   reduceEvents,
   settled,
+  stageStarted,
   viewOf,
 } from '../../src/app/state.ts';
-import { DEFAULT_CONFIG, setKey } from '../../src/pipeline/config.ts';
+import { DEFAULT_CONFIG, parseConfig, setKey } from '../../src/pipeline/config.ts';
 import { CONFIG_KEYS } from '../../src/pipeline/settings.ts';
 import type { PromptResponses, RunEvent, RunManifest, Stage, StageState } from '../../src/pipeline/types.ts';
 
@@ -103,9 +104,12 @@ describe('events', () => {
     ]);
   });
 
-  test('a new start of a stage forgets the progress of the last', () => {
-    const view = reduceEvents(EMPTY_VIEW, [running('dpo'), progress('dpo', 5, 10), running('dpo')]);
-    expect(view.stages.dpo.progress).toBeNull();
+  test('a stage that is taken up again keeps how far it was, not how fast; one that is redone begins at nothing', () => {
+    const before = reduceEvents(EMPTY_VIEW, [running('dpo'), progress('dpo', 5, 10)]);
+    const again = reduceEvents(settled(before), [running('dpo')]);
+    expect(again.stages.dpo.progress).toMatchObject({ done: 5, total: 10, rate: 0, secondsLeft: null });
+    expect(overallShare(again)).toBe(overallShare(before));
+    expect(reduceEvents(clearedFrom(before, 'dpo'), [running('dpo')]).stages.dpo.progress).toBeNull();
   });
 
   test('a manifest brings states and warnings', () => {
@@ -123,6 +127,22 @@ describe('stored runs', () => {
     expect(view.responses[3]?.responses).toHaveLength(1);
     expect(isStarted(view)).toBe(true);
     expect(isFinished(view)).toBe(false);
+  });
+
+  test('a stage left half done shows how far it had come', () => {
+    const config = parseConfig({ sample: { n: 2 }, dpo: { epochs: 2, batch: 2 } });
+    const half = { ...manifest({ sft: 'done', sample: 'running' }), config };
+    const counts = { train: 4, heldOut: 0, refused: 0 };
+    const stored = { manifest: half, counts, sft: [], dpo: [], responses: [answers(0, 1, 1), answers(2, 1)] };
+    const view = viewOf(stored);
+    expect(view.stages.sample.progress).toMatchObject({ done: 3, total: 8, secondsLeft: null });
+    expect(stageStarted(view, 'sample')).toBe(true);
+    expect(overallShare(view)).toBeGreaterThan(overallShare(viewOf({ ...stored, responses: [] })));
+    const dpo = [{ stage: 'dpo' as const, step: 3, values: {} }];
+    expect(viewOf({ ...stored, dpo }).stages.dpo.progress).toMatchObject({ done: 3, total: 4 });
+    // Before the data are counted there is nothing to measure by.
+    expect(viewOf({ ...stored, counts: null }).stages.sample.progress).toBeNull();
+    expect(viewOf({ ...stored, counts: null, responses: [] }).stages.sft.progress).toBeNull();
   });
 
   test('stopping leaves nothing running', () => {

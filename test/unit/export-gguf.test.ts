@@ -5,26 +5,25 @@ import { gguf } from '@huggingface/gguf';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LoraModule, loraModules } from '../../src/model/adapter.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
+import { parseModelConfig } from '../../src/model/config.ts';
 import { GgufError, readGguf } from '../../src/model/gguf.ts';
 import { readGgufLora, writeGgufLora } from '../../src/model/gguf-lora.ts';
 import { initialAdapter, mergeLora, TARGETS } from '../../src/model/parameters.ts';
 import { stream } from '../../src/model/random.ts';
 
-const model: ModelConfig = {
-  architecture: 'LlamaForCausalLM',
-  vocabSize: 11,
-  hiddenSize: 16,
-  intermediateSize: 20,
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 8,
-  contextLength: 16,
-  ropeTheta: 10_000,
-  rmsNormEps: 1e-5,
-  tiedEmbeddings: true,
-};
+const model = parseModelConfig({
+  architectures: ['LlamaForCausalLM'],
+  vocab_size: 11,
+  hidden_size: 16,
+  intermediate_size: 20,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 8,
+  max_position_embeddings: 16,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: true,
+});
 const lora = { rank: 3, alpha: 12, targets: [...TARGETS] };
 const random = stream(3, 'gguf');
 const modules = loraModules(

@@ -1,26 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type LoraModule, loraModules, namedAdapter, uniformAdapter } from '../../src/model/adapter.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
+import { parseModelConfig } from '../../src/model/config.ts';
 import { initialAdapter, mergeLora, projections, TARGETS } from '../../src/model/parameters.ts';
 import { PeftError, readPeft, writePeft } from '../../src/model/peft.ts';
 import { stream } from '../../src/model/random.ts';
 import { type NamedArray, type SafetensorsType, writeSafetensors } from '../../src/model/safetensors.ts';
 
-const model: ModelConfig = {
-  architecture: 'LlamaForCausalLM',
-  vocabSize: 11,
-  hiddenSize: 8,
-  intermediateSize: 12,
-  layers: 3,
-  heads: 2,
-  kvHeads: 1,
-  headDim: 4,
-  contextLength: 16,
-  ropeTheta: 10_000,
-  rmsNormEps: 1e-5,
-  tiedEmbeddings: true,
-};
+const model = parseModelConfig({
+  architectures: ['LlamaForCausalLM'],
+  vocab_size: 11,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 3,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  head_dim: 4,
+  max_position_embeddings: 16,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: true,
+});
 
 /** Multiples of 1/8: exact in half precision and bfloat16 too. */
 const eighths = (count: number, seed: number) =>

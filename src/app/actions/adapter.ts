@@ -7,7 +7,7 @@ import { config } from '../settings.ts';
 import { busy, problem, said, selected } from '../signals.ts';
 import { edit } from './edits.ts';
 import { askFiles } from './pick.ts';
-import { measureStorage } from './preferences.ts';
+import { measureStorage } from './space.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';

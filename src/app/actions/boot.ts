@@ -3,8 +3,9 @@ import { storageProblem } from '../problems.ts';
 import { problem, ready, runs } from '../signals.ts';
 import { followTabs } from './follow.ts';
 import { recall } from './memory.ts';
-import { measureStorage, watchPreferences } from './preferences.ts';
+import { watchPreferences } from './preferences.ts';
 import { followHash, listRuns, newRun, openRun } from './runs.ts';
+import { measureStorage } from './space.ts';
 
 /** The run looked at last, or the opening with the example. */
 export async function boot(): Promise<void> {

@@ -15,8 +15,8 @@ import { activity, busy, edits, problem, said, view } from '../signals.ts';
 import { isStarted } from '../state.ts';
 import { tell } from '../tabs.ts';
 import { runName } from './edits.ts';
-import { measureStorage } from './preferences.ts';
 import { listRuns, openRun, openStage } from './runs.ts';
+import { measureStorage } from './space.ts';
 
 /** How long a cancelled import may take to clean up by itself, in milliseconds. */
 const CANCEL_PATIENCE = 1500;

@@ -9,7 +9,9 @@ import { takeAdapter } from './adapter.ts';
 import { edit } from './edits.ts';
 import { useData } from './import-data.ts';
 import { askFiles } from './pick.ts';
-import { measureStorage } from './preferences.ts';
+import { importRuns, isProject } from './project.ts';
+import { openRuns } from './runs.ts';
+import { measureStorage } from './space.ts';
 
 /** What the picker offers; a dropped file is looked into whatever its name. */
 const DATA_FILES = '.jsonl,.ndjson,.json,.csv,.tsv,.txt,.parquet,.gz';
@@ -23,7 +25,7 @@ export async function pickModel(): Promise<void> {
   if (files.length > 0) await useModel(files);
 }
 
-/** Whatever was dropped: an adapter, a folder or files with a config.json are a model, any other file is data. */
+/** Whatever was dropped: a project, an adapter, a folder or files with a config.json are a model, any other file is data. */
 export async function dropFiles(transfer: DataTransfer): Promise<void> {
   if (busy.value) {
     said.value = 'Pause the run before using other files.';
@@ -34,6 +36,11 @@ export async function dropFiles(transfer: DataTransfer): Promise<void> {
   const files = entries.some((entry) => entry.isDirectory)
     ? (await Promise.all(entries.map(walk))).flat()
     : plain;
+  const [first] = files;
+  if (files.length === 1 && first !== undefined && (await isProject(first))) {
+    openRuns();
+    return await importRuns(first);
+  }
   if (await takeAdapter(files)) return;
   if (files.some((file) => file.name === 'config.json')) return await useModel(files);
   await useData(files);

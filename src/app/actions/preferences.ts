@@ -2,18 +2,7 @@
 import { effect } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
 import { config } from '../settings.ts';
-import {
-  askedToKeep,
-  keepAwake,
-  notify,
-  persisted,
-  said,
-  storageUse,
-  type Theme,
-  theme,
-  title,
-  working,
-} from '../signals.ts';
+import { askedToKeep, keepAwake, notify, said, type Theme, theme, title, working } from '../signals.ts';
 import { edit } from './edits.ts';
 import { recall, remember } from './memory.ts';
 
@@ -45,21 +34,6 @@ export async function setNotify(on: boolean): Promise<void> {
 export function announce(text: string): void {
   said.value = text;
   if (notify.value && document.hidden) new Notification('self-contrast', { body: text });
-}
-
-export async function measureStorage(): Promise<void> {
-  const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
-  if (usage !== undefined && quota !== undefined) storageUse.value = { used: usage, quota };
-  persisted.value = (await navigator.storage?.persisted?.()) ?? null;
-}
-
-/** Asks the browser not to remove what is stored when the disk fills up; it may ask the user, or decide by itself. */
-export async function askToKeep(): Promise<void> {
-  const kept = (await navigator.storage?.persist?.()) ?? false;
-  persisted.value = kept;
-  askedToKeep.value = true;
-  remember('asked', kept ? 'kept' : 'refused');
-  said.value = kept ? 'The browser keeps what is stored here.' : 'The browser has not promised to keep it.';
 }
 
 /** Reads the preferences and keeps theme, tab title and wake lock in step with the signals. */

@@ -3,18 +3,17 @@ import { proxy, type Remote } from 'comlink';
 import type { RunConfig } from '../../pipeline/config.ts';
 import { type RunManifest, STAGES, type Stage, type StageState } from '../../pipeline/types.ts';
 import type { ProjectWorkerApi } from '../../service/project-service.ts';
-import type { Imported } from '../../storage/project/import.ts';
 import { redoFrom } from '../fields.ts';
 import { plural } from '../format.ts';
 import { host } from '../host.ts';
 import { withRun, withRuns } from '../locks.ts';
 import { problemOf } from '../problems.ts';
 import { withProjectWorker } from '../project-client.ts';
-import { problem, projectJob, runSizes, runs, said } from '../signals.ts';
+import { problem, projectImported, projectJob, runSizes, runs, said } from '../signals.ts';
 import { clearedManifest, perStage } from '../state.ts';
 import { tell } from '../tabs.ts';
-import { measureStorage } from './preferences.ts';
 import { listRuns, showRun } from './runs.ts';
+import { measureStorage } from './space.ts';
 
 /** Measures the runs that have changed since they were measured last, one after the other. */
 export async function measureRuns(): Promise<void> {
@@ -116,13 +115,31 @@ export async function exportRuns(ids: readonly string[]): Promise<void> {
   said.value = `${plural(ids.length, 'run')} exported.`;
 }
 
-/** Takes in a project file. Null where that failed or was cancelled, of which the page has told then. */
-export async function importRuns(file: File): Promise<readonly Imported[] | null> {
+/** Whether a file is a project of this page. A zip that can't be read is none: whoever takes it then says why. */
+export async function isProject(file: File): Promise<boolean> {
+  if (!file.name.toLowerCase().endsWith('.zip')) return false;
+  const [{ blobSource, Zip }, { INDEX }] = await Promise.all([
+    import('../../model/zip.ts'),
+    import('../../storage/project/format.ts'),
+  ]);
+  try {
+    return (await Zip.open(blobSource(file), LISTED)).entries.has(INDEX);
+  } catch {
+    return false;
+  }
+}
+
+/** Only the list of entries is read. */
+const LISTED = { entries: 100_000, entryBytes: 2 ** 32, totalBytes: 2 ** 33 };
+
+/** Takes in a project file; the list of runs shows what it brought. */
+export async function importRuns(file: File): Promise<void> {
+  projectImported.value = [];
   const imported = await job(`Import of ${file.name}`, (api) => api.importProject(file, onProgress()));
-  if (imported === null) return null;
+  if (imported === null) return;
+  projectImported.value = imported;
   await listRuns();
   tell({ type: 'runs' });
   await measureStorage();
   await measureRuns();
-  return imported;
 }

@@ -21,8 +21,9 @@ import { isFinished, reduceEvents, settled } from '../state.ts';
 import { tell } from '../tabs.ts';
 import { storedRun } from './edits.ts';
 import { exporting } from './exports.ts';
-import { announce, measureStorage } from './preferences.ts';
+import { announce } from './preferences.ts';
 import { listRuns, openStage, readRecords, refreshAfter } from './runs.ts';
+import { measureStorage } from './space.ts';
 
 /** Often enough to look live, rarely enough to leave the processor to the model. */
 const FOLD_EVERY_MS = 120;

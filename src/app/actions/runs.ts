@@ -27,7 +27,7 @@ import {
 import { currentStage, EMPTY_VIEW, viewOf, withManifest } from '../state.ts';
 import { tell } from '../tabs.ts';
 import { remember } from './memory.ts';
-import { measureStorage } from './preferences.ts';
+import { measureStorage } from './space.ts';
 
 export async function listRuns(): Promise<void> {
   runs.value = await host.listRuns();

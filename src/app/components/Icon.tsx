@@ -47,10 +47,19 @@ const STATE_WORDS: Readonly<Record<StageState, string>> = {
   failed: 'failed',
 };
 
+interface StateMarkProps {
+  readonly state: StageState;
+  /** To be redone. */
+  readonly stale?: boolean;
+  /** Waiting with something of it stored. */
+  readonly begun?: boolean;
+}
+
 /** A stage's state by shape (empty, half, full, cross) and in words for screen readers. */
-export function StateMark({ state, stale = false }: { state: StageState; stale?: boolean }) {
+export function StateMark({ state, stale = false, begun = false }: StateMarkProps) {
+  const half = state === 'running' || (state === 'waiting' && begun);
   const color = state === 'failed' ? 'var(--bad)' : stale ? 'var(--warn)' : 'var(--accent)';
-  const words = stale ? 'to be redone' : STATE_WORDS[state];
+  const words = stale ? 'to be redone' : half && state === 'waiting' ? 'partly done' : STATE_WORDS[state];
   return (
     <svg class="icon" viewBox="0 0 16 16" role="img" aria-label={words}>
       <g class={state === 'running' ? 'spin' : ''} style={{ transformOrigin: '8px 8px' }}>
@@ -59,11 +68,11 @@ export function StateMark({ state, stale = false }: { state: StageState; stale?:
           cy="8"
           r="5.25"
           fill={state === 'done' && !stale ? color : 'none'}
-          stroke={state === 'waiting' ? 'var(--line-strong)' : color}
+          stroke={state === 'waiting' && !half ? 'var(--line-strong)' : color}
           stroke-width="1.5"
           stroke-dasharray={stale ? '2.5 2' : undefined}
         />
-        {state === 'running' && <path d="M8 2.75a5.25 5.25 0 010 10.5z" fill={color} />}
+        {half && <path d="M8 2.75a5.25 5.25 0 010 10.5z" fill={color} />}
       </g>
       {state === 'done' && !stale && (
         <path d="M5.4 8.2l1.8 1.8 3.4-3.7" fill="none" stroke="var(--panel)" stroke-width="1.5" />

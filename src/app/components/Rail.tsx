@@ -4,6 +4,7 @@ import { KeepLine } from '../runs/KeepLine.tsx';
 import { config, staleFrom } from '../settings.ts';
 import { keepAwake, notify, records, runsOpen, selected, view } from '../signals.ts';
 import { railFigure, railPlan, STAGE_NAME, timeLeft } from '../stagetext.ts';
+import { stageStarted } from '../state.ts';
 import { Controls } from './Controls.tsx';
 import { StateMark } from './Icon.tsx';
 
@@ -58,7 +59,7 @@ function StageLink({ stage, number }: { stage: Stage; number: number }) {
       aria-current={selected.value === stage && !runsOpen.value ? 'page' : undefined}
       onClick={() => openStage(stage)}
     >
-      <StateMark state={state} stale={stale} />
+      <StateMark state={state} stale={stale} begun={stageStarted(run, stage)} />
       <span class="name">
         <i>{number}</i>
         {STAGE_NAME[stage]}

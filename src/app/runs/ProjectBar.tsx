@@ -1,10 +1,9 @@
-import { useState } from 'preact/hooks';
 import type { RunManifest } from '../../pipeline/types.ts';
 import type { Imported } from '../../storage/project/import.ts';
 import { exportRuns, importRuns } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { bytes, percent } from '../format.ts';
-import { projectJob, runs, working } from '../signals.ts';
+import { projectImported, projectJob, runs, working } from '../signals.ts';
 
 interface ProjectBarProps {
   readonly selected: readonly RunManifest[];
@@ -14,7 +13,7 @@ interface ProjectBarProps {
 
 /** What can be done with the chosen runs, and with all of them. */
 export function ProjectBar({ selected, onCompare, onDelete }: ProjectBarProps) {
-  const [imported, setImported] = useState<readonly Imported[]>([]);
+  const imported = projectImported.value;
   const off = working.value || projectJob.value !== null;
   const some = selected.length > 0 && selected.length < runs.value.length;
   const ids = (some ? selected : runs.value).map(({ id }) => id);
@@ -60,13 +59,13 @@ export function ProjectBar({ selected, onCompare, onDelete }: ProjectBarProps) {
             onChange={(event) => {
               const [file] = event.currentTarget.files ?? [];
               event.currentTarget.value = '';
-              if (file !== undefined) void importRuns(file).then((result) => setImported(result ?? []));
+              if (file !== undefined) void importRuns(file);
             }}
           />
         </label>
       </div>
       <JobProgress />
-      {imported.length > 0 && <ImportSummary imported={imported} onClose={() => setImported([])} />}
+      {imported.length > 0 && <ImportSummary imported={imported} />}
     </div>
   );
 }
@@ -100,7 +99,7 @@ const HOW: Readonly<Record<Imported['how'], string>> = {
 
 const KIND: Readonly<Record<Imported['kind'], string>> = { run: 'Run', dataset: 'Data set', model: 'Model' };
 
-function ImportSummary({ imported, onClose }: { imported: readonly Imported[]; onClose: () => void }) {
+function ImportSummary({ imported }: { imported: readonly Imported[] }) {
   return (
     <section class="notice" aria-label="What was imported" aria-live="polite">
       <div class="stack">
@@ -113,7 +112,14 @@ function ImportSummary({ imported, onClose }: { imported: readonly Imported[]; o
           ))}
         </ul>
       </div>
-      <button type="button" class="button plain square" aria-label="Close this message" onClick={onClose}>
+      <button
+        type="button"
+        class="button plain square"
+        aria-label="Close this message"
+        onClick={() => {
+          projectImported.value = [];
+        }}
+      >
         <Icon name="cross" />
       </button>
     </section>

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Arm } from '../../pipeline/types.ts';
 import { Exports } from '../components/Exports.tsx';
 import { Icon } from '../components/Icon.tsx';
+import { Term } from '../components/Tip.tsx';
 import { VirtualList } from '../components/VirtualList.tsx';
 import { count, figure, percent, similarity } from '../format.ts';
 import { records, view } from '../signals.ts';
@@ -64,7 +65,7 @@ function Scores() {
       </header>
       <div class="columns">
         <div class="scroll-x">
-          <table class="table">
+          <table class="table scores">
             <thead>
               <tr>
                 <th scope="col">Model</th>
@@ -76,8 +77,10 @@ function Scores() {
                 <th scope="col" class="num">
                   Similarity
                 </th>
-                <th scope="col" class="num" title="Mean log-probability of a target token">
-                  Target logp
+                <th scope="col" class="num">
+                  <Term help="Mean log-probability of a token of the held-out targets; nearer to zero is more likely.">
+                    Target logp
+                  </Term>
                 </th>
                 <th scope="col" class="num">
                   Tokens
@@ -91,16 +94,22 @@ function Scores() {
                     <span class="arm">{ARM_NAME[arm]}</span>
                   </th>
                   {graded && (
-                    <td class="num">
+                    <td class="num" data-label="Right">
                       {score.accuracy === undefined ? '–' : percent(score.accuracy)}
                       {score.accuracyError !== undefined && (
                         <span class="muted small"> ± {(score.accuracyError * 100).toFixed(1)}</span>
                       )}
                     </td>
                   )}
-                  <td class="num">{similarity(score.similarity)}</td>
-                  <td class="num">{figure(score.targetLogProb)}</td>
-                  <td class="num">{figure(score.meanTokens)}</td>
+                  <td class="num" data-label="Similarity">
+                    {similarity(score.similarity)}
+                  </td>
+                  <td class="num" data-label="Target logp">
+                    {figure(score.targetLogProb)}
+                  </td>
+                  <td class="num" data-label="Tokens">
+                    {figure(score.meanTokens)}
+                  </td>
                 </tr>
               ))}
             </tbody>

@@ -1,0 +1,268 @@
+/**
+ * A few seconds of doubt before a long run: does this device compute what it should? A small batch goes through the
+ * whole model (is everything a number?), its first layers and head are computed again on WebAssembly, and one
+ * component of the gradient is measured by a finite difference.
+ */
+import type { Tensor } from 'onnxruntime-web';
+import { type ModelConfig, truncatedConfig } from '../model/config.ts';
+import { EMBEDDING, elements, type LoraConfig, modelWeights, units } from '../model/parameters.ts';
+import type { Precision } from '../model/precision.ts';
+import { stream } from '../model/random.ts';
+import {
+  ALLOWED,
+  arithmeticOf,
+  type Compared,
+  checkGroups,
+  checkLoss,
+  largestComponent,
+  MOVE,
+  relativeDifference,
+} from '../model/self-check.ts';
+import { type Device, DeviceLostError } from './device.ts';
+import { DeviceTrainer } from './trainer.ts';
+import type { GroupLoss, ModelInfo, SelfCheck, SelfCheckOptions } from './types.ts';
+
+export interface CheckSubject {
+  readonly device: Device;
+  readonly config: ModelConfig;
+  readonly info: ModelInfo;
+  readonly precision: Precision;
+  /** The frozen weights on the device, by Hugging Face name. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** The same weights, read again and put on another device. */
+  readonly load: (device: Device, config: ModelConfig, signal?: AbortSignal) => Promise<Map<string, Tensor>>;
+}
+
+/** Parameters up to which the whole model is computed again; of larger ones this many layers. */
+const WHOLE = 20_000_000;
+const LAYERS = 2;
+
+/** Nothing takes that long on a sound device, whatever else the machine does. */
+const PATIENCE_MS = 120_000;
+
+/** @returns what a result holds for: the same driver comes with the same browser and adapter */
+export function checkKey({
+  device,
+  info,
+  precision,
+}: Omit<CheckSubject, 'config' | 'weights' | 'load'>): string {
+  const { backend, description } = device.info;
+  const browser = globalThis.navigator?.userAgent ?? '';
+  return JSON.stringify([backend, description, browser, info.fingerprint, precision]);
+}
+
+/** What the check found wrong. */
+class Finding extends Error {}
+
+/**
+ * @throws DeviceLostError where the device goes away meanwhile
+ * @throws the signal's reason
+ */
+export async function selfCheck(
+  subject: CheckSubject,
+  lora: LoraConfig,
+  { signal, onProgress, patience = PATIENCE_MS }: SelfCheckOptions = {},
+): Promise<SelfCheck> {
+  const { device, precision } = subject;
+  const { backend } = device.info;
+  const started = performance.now();
+  const compared: Compared[] = [];
+  const remarks: string[] = [];
+  const result = (failed: Partial<SelfCheck>): SelfCheck => ({
+    passed: failed.problem === undefined,
+    backend,
+    precision,
+    key: checkKey(subject),
+    compared,
+    seconds: (performance.now() - started) / 1000,
+    remarks,
+    ...failed,
+  });
+  const parts = [
+    () => wholeModel(subject, lora),
+    ...(backend === 'webgpu' ? [() => againstWasm(subject, lora, compared, remarks, signal)] : []),
+    () => finiteDifference(subject, lora, compared),
+  ];
+  try {
+    for (const [done, part] of parts.entries()) {
+      signal?.throwIfAborted();
+      onProgress?.(done, parts.length);
+      await device.within(patience, part);
+    }
+    signal?.throwIfAborted();
+    onProgress?.(parts.length, parts.length);
+    const off = compared.find(({ difference, allowed }) => !(difference <= allowed));
+    if (off)
+      throw new Finding(
+        `${off.what} is off by ${text(off.difference)}, where ${text(off.allowed)} is allowed`,
+      );
+    return result({});
+  } catch (error) {
+    if (signal?.aborted || error instanceof DeviceLostError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    const name =
+      backend === 'webgpu' ? `the graphics device (${device.info.description})` : device.info.description;
+    const wrong = error instanceof Finding;
+    return result({
+      problem: wrong ? `${name} computes wrong numbers: ${why}` : `${name} failed: ${why}`,
+      ...(backend === 'webgpu'
+        ? {
+            advice:
+              'Use WebAssembly: it is slower, but does not depend on the graphics driver. A newer driver or browser may help, too.',
+            offer: 'wasm' as const,
+          }
+        : {
+            advice:
+              'The weights of the model are most likely damaged or not what config.json says: load the model again. If that does not help, report it with the details of run.json.',
+          }),
+    });
+  }
+}
+
+const text = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : 'infinitely much');
+
+/** The config whose model is compared: the whole, or its first layers with the head. */
+function compact(config: ModelConfig): ModelConfig {
+  const size = modelWeights(config)
+    .filter(({ name }) => name !== EMBEDDING)
+    .reduce((sum, { shape }) => sum + elements(shape), 0);
+  return size <= WHOLE ? config : truncatedConfig(config, Math.min(LAYERS, config.layers));
+}
+
+/** An adapter that does something: neither of its matrices is zero. */
+function adapterOf(config: ModelConfig, lora: LoraConfig): Float32Array[] {
+  const random = stream(2, 'self-check');
+  const bound = 1 / Math.sqrt(config.hiddenSize);
+  return units(config, { kind: 'lora', lora }).map((unit) =>
+    Float32Array.from(
+      { length: unit.reduce((sum, { shape }) => sum + elements(shape), 0) },
+      () => (2 * random() - 1) * bound,
+    ),
+  );
+}
+
+function trainerOf(
+  device: Device,
+  config: ModelConfig,
+  lora: LoraConfig,
+  weights: ReadonlyMap<string, Tensor>,
+): DeviceTrainer {
+  return new DeviceTrainer(device, {
+    config,
+    mode: { kind: 'lora', lora },
+    optimiser: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 0 },
+    weights,
+    parameters: adapterOf(config, lora),
+    maxRows: 256,
+    segment: 1,
+    keep: true,
+  });
+}
+
+/** Every activation, log-probability and gradient of the whole model is a number, or the first that is not is named. */
+async function wholeModel({ device, config, weights }: CheckSubject, lora: LoraConfig): Promise<void> {
+  const trainer = trainerOf(device, config, lora, weights);
+  try {
+    const groups = checkGroups(config);
+    const place = await trainer.brokenAt(groups);
+    if (place !== null) throw new Finding(`${place} gives numbers that are not finite`);
+    const { gradients } = await trainer.gradients(groups, checkLoss(groups));
+    const layer = gradients.findIndex((vector) => !vector.every(Number.isFinite));
+    if (layer >= 0) throw new Finding(`the gradient of layer ${layer} is not finite`);
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+/** Log-probabilities and gradients of the same layers on this device and on WebAssembly. */
+async function againstWasm(
+  subject: CheckSubject,
+  lora: LoraConfig,
+  compared: Compared[],
+  remarks: string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const { device, weights, precision } = subject;
+  const config = compact(subject.config);
+  const groups = checkGroups(config);
+  const loss = checkLoss(groups);
+  const here = await computed(trainerOf(device, config, lora, weights), groups, loss);
+  const reference = device.onWasm();
+  const expected = await subject
+    .load(reference, config, signal)
+    .then((loaded) => computed(trainerOf(reference, config, lora, loaded), groups, loss))
+    .finally(() => reference.dispose())
+    .catch((error: unknown) => {
+      signal?.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      remarks.push(`The comparison with WebAssembly could not be made: ${why}`);
+    });
+  if (!expected) return;
+  const allowed = ALLOWED[arithmeticOf(device.info.backend, precision)];
+  compared.push(
+    {
+      what: 'log-probabilities against WebAssembly',
+      difference: relativeDifference(here.logps, expected.logps),
+      allowed: allowed.logps,
+    },
+    {
+      what: 'gradients against WebAssembly',
+      difference: Math.max(
+        ...here.gradients.map((g, i) => relativeDifference(g, expected.gradients[i] ?? [])),
+      ),
+      allowed: allowed.gradients,
+    },
+  );
+}
+
+async function computed(trainer: DeviceTrainer, groups: ReturnType<typeof checkGroups>, loss: GroupLoss) {
+  try {
+    const logps = (await trainer.logps(groups)).flatMap((g) => g.flatMap((r) => [...r]));
+    const { gradients } = await trainer.gradients(groups, loss);
+    return { logps, gradients };
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+/** The largest component of the gradient against the slope of the loss along it. */
+async function finiteDifference(
+  { device, config: whole, weights, precision }: CheckSubject,
+  lora: LoraConfig,
+  compared: Compared[],
+): Promise<void> {
+  const config = compact(whole);
+  const groups = checkGroups(config);
+  const loss = checkLoss(groups);
+  const trainer = trainerOf(device, config, lora, weights);
+  const arithmetic = arithmeticOf(device.info.backend, precision);
+  try {
+    const { gradients } = await trainer.gradients(groups, loss);
+    const place = largestComponent(gradients);
+    if (!place) throw new Finding('all gradients are zero');
+    const gradient = gradients[place.unit]?.[place.at] ?? 0;
+    const state = await trainer.state();
+    const h = MOVE[arithmetic] / 2 / Math.abs(gradient);
+    const lossAt = async (move: number): Promise<{ loss: number; at: number }> => {
+      const parameters = state.parameters.map((vector) => vector.slice());
+      const vector = parameters[place.unit] ?? new Float32Array(0);
+      vector[place.at] = (vector[place.at] ?? 0) + move;
+      await trainer.restore({ ...state, parameters });
+      const sums = (await trainer.logps(groups)).map((g) => g.map((r) => r.reduce((a, b) => a + b, 0)));
+      return {
+        loss: sums.reduce((sum, logps, i) => sum + loss(i, logps).loss, 0),
+        // As float32 has it.
+        at: vector[place.at] ?? 0,
+      };
+    };
+    const [above, below] = [await lossAt(h), await lossAt(-h)];
+    const slope = (above.loss - below.loss) / (above.at - below.at);
+    compared.push({
+      what: 'gradient against a finite difference',
+      difference: Math.abs(slope - gradient) / Math.abs(gradient),
+      allowed: ALLOWED[arithmetic].slope,
+    });
+  } finally {
+    await trainer.dispose();
+  }
+}

@@ -1,0 +1,157 @@
+/** What is trained, on a device: flat vectors with their AdamW moments, the gradients of a step, and the step itself. */
+import type { Tensor } from 'onnxruntime-web';
+import { adamWGraph, adamWRates, squaredNormGraph } from '../model/optimizer.ts';
+import { elements, type ParameterShape, unitSize } from '../model/parameters.ts';
+import { type Device, dispose, pick } from './device.ts';
+import type { OptimiserSettings, TrainerState } from './types.ts';
+
+export interface UnitState {
+  parameters: Tensor;
+  m: Tensor;
+  v: Tensor;
+  /** Sum of the gradients of this step; null before the first micro-batch. */
+  sum: Tensor | null;
+  readonly zero: Tensor;
+  readonly decayed: Tensor;
+  readonly size: number;
+}
+
+/** One unit a layer, or more in full training (src/model/parameters.ts); parameters are one flat vector each. */
+export class TrainedUnits {
+  readonly all: UnitState[];
+  private step_ = 0;
+
+  constructor(
+    private readonly device: Device,
+    private readonly optimiser: OptimiserSettings,
+    shapes: readonly (readonly ParameterShape[])[],
+    parameters: readonly Float32Array[],
+  ) {
+    if (parameters.length !== shapes.length) {
+      throw new Error(`${parameters.length} parameter vectors for ${shapes.length} units`);
+    }
+    this.all = shapes.map((shape, i) => this.makeUnit(shape, parameters[i] ?? new Float32Array(0)));
+  }
+
+  private makeUnit(shape: readonly ParameterShape[], parameters: Float32Array): UnitState {
+    const size = unitSize(shape);
+    const zeros = () => this.device.upload(new Float32Array(size), [size]);
+    return {
+      parameters: this.device.upload(parameters.slice(), [size]),
+      m: zeros(),
+      v: zeros(),
+      zero: zeros(),
+      sum: null,
+      decayed: this.device.upload(decayedMask(shape), [size]),
+      size,
+    };
+  }
+
+  at(index: number): UnitState {
+    const unit = this.all[index];
+    if (!unit) throw new Error(`internal: no unit ${index}`);
+    return unit;
+  }
+
+  /** Takes the place of the unit's sum of gradients, which is disposed of. */
+  replaceSum(unit: UnitState, sum: Tensor): void {
+    if (unit.sum) dispose(unit.sum);
+    unit.sum = sum;
+  }
+
+  dropSums(): void {
+    for (const unit of this.all) {
+      if (unit.sum) dispose(unit.sum);
+      unit.sum = null;
+    }
+  }
+
+  /** Sums of gradients, one flat vector a unit. */
+  async gradients(): Promise<Float32Array[]> {
+    const vectors: Float32Array[] = [];
+    for (const unit of this.all) vectors.push((await this.device.readFloats(unit.sum ?? unit.zero)).slice());
+    return vectors;
+  }
+
+  /** AdamW on every unit with the gradient clipped to the global norm; returns the norm before clipping. */
+  async update(learningRate: number): Promise<number> {
+    const { optimiser } = this;
+    let squares = 0;
+    for (const { sum, zero, size } of this.all) {
+      const program = await this.device.program(`norm ${size}`, () => squaredNormGraph(size));
+      const out = pick(await program.run({ gradient: sum ?? zero }), 'sum');
+      squares += (await this.device.readFloats(out))[0] ?? 0;
+      dispose(out);
+    }
+    const norm = Math.sqrt(squares);
+    if (!Number.isFinite(norm)) {
+      throw new Error(`the gradient is not a number after ${this.step_} steps: try a lower learning rate`);
+    }
+    const scale =
+      optimiser.maxGradNorm > 0 && norm > optimiser.maxGradNorm ? optimiser.maxGradNorm / norm : 1;
+    this.step_++;
+    const rates = this.device.host(adamWRates(optimiser, learningRate, this.step_, scale), [4]);
+    const settings = [optimiser.beta1, optimiser.beta2, optimiser.epsilon].join(' ');
+    for (const unit of this.all) {
+      const program = await this.device.program(`adamw ${unit.size} ${settings}`, () =>
+        adamWGraph(unit.size, optimiser),
+      );
+      const { parameters, m, v, decayed } = unit;
+      const out = await program.run({ parameters, m, v, decayed, gradient: unit.sum ?? unit.zero, rates });
+      unit.parameters = pick(out, 'parameters_out');
+      unit.m = pick(out, 'm_out');
+      unit.v = pick(out, 'v_out');
+      dispose(parameters, m, v);
+    }
+    return norm;
+  }
+
+  async state(): Promise<TrainerState> {
+    const read = async (key: 'parameters' | 'm' | 'v') => {
+      const vectors: Float32Array[] = [];
+      for (const unit of this.all) vectors.push((await this.device.readFloats(unit[key])).slice());
+      return vectors;
+    };
+    return { step: this.step_, parameters: await read('parameters'), m: await read('m'), v: await read('v') };
+  }
+
+  async restore(state: TrainerState): Promise<void> {
+    this.all.forEach((unit, i) => {
+      for (const key of ['parameters', 'm', 'v'] as const) {
+        const data = state[key][i];
+        if (data?.length !== unit.size) {
+          throw new Error(
+            `the checkpoint's ${key} vector ${i} has ${data?.length ?? 0} numbers, not ${unit.size}: it belongs to another model or rank`,
+          );
+        }
+        dispose(unit[key]);
+        unit[key] = this.device.upload(data.slice(), [unit.size]);
+      }
+    });
+    this.step_ = state.step;
+  }
+
+  async weights(): Promise<Float32Array[]> {
+    const vectors: Float32Array[] = [];
+    for (const unit of this.all) vectors.push((await this.device.readFloats(unit.parameters)).slice());
+    return vectors;
+  }
+
+  dispose(): void {
+    this.dropSums();
+    for (const { parameters, m, v, zero, decayed } of this.all) dispose(parameters, m, v, zero, decayed);
+    this.all.length = 0;
+  }
+}
+
+/** 1 for matrices, 0 for norms, as is usual. */
+function decayedMask(unit: readonly ParameterShape[]): Float32Array {
+  const mask = new Float32Array(unitSize(unit));
+  let offset = 0;
+  for (const { shape } of unit) {
+    const size = elements(shape);
+    if (shape.length > 1) mask.fill(1, offset, offset + size);
+    offset += size;
+  }
+  return mask;
+}
