@@ -3,7 +3,14 @@ import type { Graph } from './graph.ts';
 import { liveNodes, liveValues } from './live.ts';
 import type { Dim, DType, Node, OpName, Shape, Value } from './types.ts';
 
-const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, uint8: 1, int32: 4, int64: 8, bool: 1 };
+const BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  bool: 1,
+};
 
 /** Operators whose result may take the place of their first input where nothing reads that afterwards. */
 const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>([
