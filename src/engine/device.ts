@@ -103,7 +103,16 @@ export class Device {
     this.info = options.info;
     void options.gpu?.lost.then(({ reason, message }) =>
       this.calls.end(
-        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`),
+        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`, {
+          offer: 'wasm',
+        }),
+      ),
+    );
+    // What comes after an error that no one asked about (a shader that does not compile, memory that is not there) is
+    // computed from what the failed command left undone.
+    options.gpu?.addEventListener('uncapturederror', ({ error }) =>
+      this.calls.end(
+        new DeviceError(`the graphics driver reported an error (${error.message})`, { offer: 'wasm' }),
       ),
     );
   }
@@ -123,7 +132,7 @@ export class Device {
       if ('error' in outcome && !this.calls.ended)
         await new Promise((resolve) => setTimeout(resolve, LOSS_PATIENCE));
       if (this.calls.ended) throw this.calls.ended;
-      if ('error' in outcome) throw outcome.error;
+      if ('error' in outcome) throw driverError(outcome.error);
       return outcome.value;
     });
   }
@@ -278,6 +287,7 @@ export class Device {
     if (bytes > most) {
       throw new DeviceError(
         `one tensor needs ${megabytes(bytes)}, but this GPU's buffers hold ${megabytes(most)}: choose a precision of fewer bits, or WebAssembly`,
+        { offer: 'wasm' },
       );
     }
     return gpu.createBuffer({
@@ -326,6 +336,13 @@ export class Device {
       this.options.gpu?.destroy();
     }
   }
+}
+
+/** A failure of a call on the GPU, with the way out. */
+function driverError(error: unknown): DeviceError {
+  if (error instanceof DeviceError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new DeviceError(`the graphics driver failed (${why})`, { offer: 'wasm', cause: error });
 }
 
 /** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */

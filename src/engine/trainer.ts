@@ -2,9 +2,10 @@
 import type { Tensor } from 'onnxruntime-web';
 import { type MicroBatch, planMicroBatches, responseRow } from '../model/batch.ts';
 import { responseTotal } from '../model/block.ts';
+import { NonFiniteError } from '../model/non-finite.ts';
 import { units } from '../model/parameters.ts';
 import { type Device, dispose } from './device.ts';
-import { Passes, type PassOptions } from './passes.ts';
+import { type Bound, Passes, type PassOptions } from './passes.ts';
 import { TrainedUnits } from './trained-units.ts';
 import type { Group, GroupLoss, OptimiserSettings, StepResult, Trainer, TrainerState } from './types.ts';
 
@@ -43,6 +44,7 @@ export class DeviceTrainer implements Trainer {
       const trace = await this.passes.forward(bound, x, false);
       const { logps } = await this.passes.head(bound, trace.top, false);
       dispose(trace.top);
+      await this.checkFinite(bound, logps);
       this.split(groups, batch, logps, result);
     }
     return result;
@@ -97,6 +99,7 @@ export class DeviceTrainer implements Trainer {
       const bound = this.passes.bind(groups, batch);
       const trace = await this.passes.forward(bound, await this.passes.embed(bound), true);
       const { logps, unit } = await this.passes.head(bound, trace.top, true);
+      await this.checkFinite(bound, logps);
       const rows: Float32Array[][] = groups.map(() => []);
       this.split(groups, batch, logps, rows);
       const coefficients = new Float32Array(responseTotal(batch.geometry));
@@ -106,6 +109,8 @@ export class DeviceTrainer implements Trainer {
           member,
           responses.map((r) => r.reduce((a, b) => a + b, 0)),
         );
+        if (!Number.isFinite(result.loss) || !result.coefficients.every(Number.isFinite))
+          throw new NonFiniteError({ what: 'loss', place: null });
         value += result.loss;
         for (const [key, x] of Object.entries(result.metrics))
           metrics[key] = (metrics[key] ?? 0) + x / groups.length;
@@ -119,6 +124,12 @@ export class DeviceTrainer implements Trainer {
       await this.passes.back(bound, trace, coefficients, unit);
     }
     return { loss: value, metrics, tokens };
+  }
+
+  /** @throws NonFiniteError that names the layer */
+  private async checkFinite(bound: Bound, logps: Float32Array): Promise<void> {
+    if (logps.every(Number.isFinite)) return;
+    throw new NonFiniteError({ what: 'log-probabilities', place: await this.passes.brokenAt(bound) });
   }
 
   private plan(groups: readonly Group[]): MicroBatch[] {
@@ -146,6 +157,10 @@ export class DeviceTrainer implements Trainer {
 
   restore(state: TrainerState): Promise<void> {
     return this.units.restore(state);
+  }
+
+  async undo(): Promise<boolean> {
+    return this.units.undo();
   }
 
   weights(): Promise<Float32Array[]> {

@@ -66,6 +66,8 @@ export interface Trainer {
   /**
    * One optimiser step over `groups`, in as many micro-batches as memory asks for. The learning rate is
    * this step's (schedules are pure functions in src/model/schedule.ts).
+   *
+   * @throws NonFiniteError where a log-probability, the loss or the gradient is not finite; nothing is changed then
    */
   step(
     groups: readonly Group[],
@@ -75,6 +77,11 @@ export interface Trainer {
   ): Promise<StepResult>;
   /** Reads parameters and moments back from the device. */
   state(): Promise<TrainerState>;
+  /**
+   * Takes the last step back, which may be done once after each: that new parameters give no numbers shows only in
+   * the step after. False where there was none since the trainer was made or restored.
+   */
+  undo(): Promise<boolean>;
   /** Replaces parameters, moments and step count. */
   restore(state: TrainerState): Promise<void>;
   /** Only the parameters, e.g. to hand to a sampler. */

@@ -4,6 +4,9 @@ import { loadLanguageModel } from '../engine/language-model.ts';
 import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
 import { parseModelConfig } from '../model/config.ts';
+import { modelWeights } from '../model/parameters.ts';
+import { weightBytes } from '../model/weight-form.ts';
+import type { RunConfig } from '../pipeline/config.ts';
 import { guessedLengths, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
@@ -16,7 +19,7 @@ import { openStorage, type Storage } from '../storage/index.ts';
 import { deviceLimits } from './device-limits.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
-import { adapterSource, embedderAddress, modelSource } from './sources.ts';
+import { adapterSource, modelFiles } from './sources.ts';
 
 /**
  * @param base address of the page, under which models/ and ort/ lie
@@ -41,13 +44,20 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
 
   /** The model of a run's settings; kept until another is asked for. */
   const modelOf = async ({ config }: RunManifest): Promise<LanguageModel> => {
-    const key = JSON.stringify([config.model, config.backend]);
+    const key = JSON.stringify([config.model, config.hub, config.backend, config.precision]);
     if (open?.key === key) return open.model;
     const old = open;
-    const source = modelSource(config.model, base, await opened());
-    const load = async () => {
+    const load = async (): Promise<LanguageModel> => {
       await old?.model.then((model) => model.dispose()).catch(() => undefined);
-      return loadLanguageModel(await openDevice({ backend: config.backend, wasmPath }), source);
+      const { files, release } = await modelFiles(config, base, await opened());
+      try {
+        const device = await openDevice({ backend: config.backend, wasmPath });
+        const model = await loadLanguageModel(device, files, { precision: config.precision });
+        return { ...model, dispose: () => model.dispose().finally(release) };
+      } catch (error) {
+        release();
+        throw error;
+      }
     };
     const model = load();
     open = { key, model };
@@ -55,6 +65,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       if (open?.model === model) open = undefined;
     });
     return model;
+  };
+
+  const configOf = async (config: RunConfig): Promise<unknown> => {
+    const { files, release } = await modelFiles(config, base, await opened());
+    return readJson(files, 'config.json').finally(release);
   };
 
   /** Looked for in the runs that are stored: what one of them has shown need not be shown again. */
@@ -103,8 +118,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             config: manifest.config,
             model,
             embedder: () => {
-              const { embedder: name, embedderPooling: pooling } = manifest.config;
-              embedder ??= startEmbedder({ ...embedderAddress(name, base), pooling, wasmPath });
+              embedder ??= startEmbedder(manifest.config);
               return embedder;
             },
             ...(await startAdapterOf(manifest, model)),
@@ -138,8 +152,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       return (await modelOf(manifest)).selfCheck(manifest.config.lora);
     },
     fit: async ({ config, modelConfig, lengths, download }) => {
-      const source = modelSource(config.model, base, await opened());
-      const model = parseModelConfig(modelConfig ?? (await readJson(source, 'config.json')));
+      const model = parseModelConfig(modelConfig ?? (await configOf(config)));
       const limits = await deviceLimits(config.backend, storageLeft);
       return plan(model, config, lengths ?? guessedLengths(config), limits, download);
     },
@@ -235,7 +248,10 @@ function checkRun(
       'sampled tokens at most': prepared.train.length * config.sample.n * config.sample.maxTokens,
       'DPO steps at most': totalSteps(prepared.train.length, config.dpo),
       'longest prompt and target in tokens': Math.max(0, ...lengths),
-      'bytes of weights': model.info.parameterCount * 4,
+      'bytes of weights': modelWeights(model.config).reduce(
+        (sum, weight) => sum + weightBytes(model.info.precision ?? 'f32', weight),
+        0,
+      ),
     },
     model: model.info,
     backend: model.device.backend,
