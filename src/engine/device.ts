@@ -19,6 +19,7 @@ import {
   type TensorData,
 } from '../graph/index.ts';
 import { AdvisedError } from '../model/advised.ts';
+import type { Precision } from '../model/precision.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -101,7 +102,16 @@ export class Device {
     this.info = options.info;
     void options.gpu?.lost.then(({ reason, message }) =>
       this.calls.end(
-        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`),
+        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`, {
+          offer: 'wasm',
+        }),
+      ),
+    );
+    // What comes after an error that no one asked about (a shader that does not compile, memory that is not there) is
+    // computed from what the failed command left undone.
+    options.gpu?.addEventListener('uncapturederror', ({ error }) =>
+      this.calls.end(
+        new DeviceError(`the graphics driver reported an error (${error.message})`, { offer: 'wasm' }),
       ),
     );
   }
@@ -121,7 +131,7 @@ export class Device {
       if ('error' in outcome && !this.calls.ended)
         await new Promise((resolve) => setTimeout(resolve, LOSS_PATIENCE));
       if (this.calls.ended) throw this.calls.ended;
-      if ('error' in outcome) throw outcome.error;
+      if ('error' in outcome) throw driverError(outcome.error);
       return outcome.value;
     });
   }
@@ -255,12 +265,27 @@ export class Device {
     };
   }
 
+  /** Whether the GPU computes in float16. */
+  get halfProducts(): boolean {
+    return this.options.gpu?.features.has('shader-f16') ?? false;
+  }
+
+  /** The precision in which weights can be kept here, and why where it is not the one asked for. */
+  keeps(precision: Precision): { precision: Precision; note: string } {
+    if (precision !== 'f16' || !this.options.gpu || this.halfProducts) return { precision, note: '' };
+    return {
+      precision: 'f32',
+      note: 'this GPU has no float16 (shader-f16), so the weights are kept as float32; q8 and q4 need less memory',
+    };
+  }
+
   /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
   private buffer(gpu: GPUDevice, bytes: number, mappedAtCreation: boolean): GPUBuffer {
     const most = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
     if (bytes > most) {
       throw new DeviceError(
         `one tensor needs ${megabytes(bytes)}, but this GPU's buffers hold ${megabytes(most)}: choose a precision of fewer bits, or WebAssembly`,
+        { offer: 'wasm' },
       );
     }
     return gpu.createBuffer({
@@ -309,6 +334,13 @@ export class Device {
       this.options.gpu?.destroy();
     }
   }
+}
+
+/** A failure of a call on the GPU, with the way out. */
+function driverError(error: unknown): DeviceError {
+  if (error instanceof DeviceError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new DeviceError(`the graphics driver failed (${why})`, { offer: 'wasm', cause: error });
 }
 
 /** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */

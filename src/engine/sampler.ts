@@ -4,6 +4,7 @@ import { Graph } from '../graph/index.ts';
 import { padLength, rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
 import { kindsWithin, type ModelConfig } from '../model/config.ts';
+import { NonFiniteError } from '../model/non-finite.ts';
 import {
   type LoraConfig,
   layerName,
@@ -232,8 +233,10 @@ export class DeviceSampler implements Sampler {
       for (let at = i; at < tokens.length; at += B) {
         if (row.stopped || row.tokenIds.length >= (limits[i] ?? 0)) break;
         const id = tokens[at] ?? 0;
+        const logp = logps[at] ?? Number.NaN;
+        if (!Number.isFinite(logp)) throw new NonFiniteError({ what: 'log-probabilities', place: null });
         row.tokenIds.push(id);
-        row.logps.push(logps[at] ?? 0);
+        row.logps.push(logp);
         row.stopped = stopIds.includes(id);
       }
     });

@@ -33,7 +33,7 @@ export interface CheckSubject {
   readonly load: (device: Device, config: ModelConfig, signal?: AbortSignal) => Promise<Map<string, Tensor>>;
 }
 
-/** Parameters up to which the whole model is computed again; of larger ones this many layers. */
+/** Parameters up to which the whole model is computed again; of larger ones this many layers at least. */
 const WHOLE = 20_000_000;
 const LAYERS = 2;
 
@@ -121,12 +121,17 @@ export async function selfCheck(
 
 const text = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : 'infinitely much');
 
-/** The config whose model is compared: the whole, or its first layers with the head. */
+/** What is compared: the whole model, or of a large one the first layers, every kind among them, with the head. */
 function compact(config: ModelConfig): ModelConfig {
   const size = modelWeights(config)
     .filter(({ name }) => name !== EMBEDDING)
     .reduce((sum, { shape }) => sum + elements(shape), 0);
-  return size <= WHOLE ? config : truncatedConfig(config, Math.min(LAYERS, config.layers));
+  if (size <= WHOLE) return config;
+  const kinds = new Set(config.layerKinds.map((kind) => JSON.stringify(kind)));
+  const last = Math.max(
+    ...[...kinds].map((kind) => config.layerKinds.findIndex((each) => JSON.stringify(each) === kind)),
+  );
+  return truncatedConfig(config, Math.min(config.layers, Math.max(LAYERS, last + 1)));
 }
 
 /** An adapter that does something: neither of its matrices is zero. */

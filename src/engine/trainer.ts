@@ -9,9 +9,10 @@ import {
   responseRow,
 } from '../model/batch.ts';
 import { responseTotal } from '../model/block.ts';
+import { NonFiniteError } from '../model/non-finite.ts';
 import { units } from '../model/parameters.ts';
 import { type Device, dispose } from './device.ts';
-import { Passes, type PassOptions } from './passes.ts';
+import { type Bound, Passes, type PassOptions } from './passes.ts';
 import { TrainedUnits } from './trained-units.ts';
 import type { Group, GroupLoss, OptimiserSettings, StepResult, Trainer, TrainerState } from './types.ts';
 
@@ -51,6 +52,7 @@ export class DeviceTrainer implements Trainer {
       const trace = await this.passes.forward(bound, x, false);
       const { logps } = await this.passes.head(bound, trace.top, false);
       dispose(trace.top);
+      await this.checkFinite(bound, logps);
       for (const [member, rows] of this.split(ids, batch, logps)) {
         const piece = pieces[member];
         rows.forEach((row, r) => {
@@ -116,6 +118,8 @@ export class DeviceTrainer implements Trainer {
         group,
         responses.map((r) => r.reduce((a, b) => a + b, 0)),
       );
+      if (!Number.isFinite(result.loss) || !result.coefficients.every(Number.isFinite))
+        throw new NonFiniteError({ what: 'loss', place: null });
       value += result.loss;
       for (const [key, x] of Object.entries(result.metrics))
         metrics[key] = (metrics[key] ?? 0) + x / groups.length;
@@ -128,6 +132,7 @@ export class DeviceTrainer implements Trainer {
       const bound = this.passes.bind(ids, batch);
       const trace = await this.passes.forward(bound, await this.passes.embed(bound), true);
       const { logps, unit } = await this.passes.head(bound, trace.top, true);
+      await this.checkFinite(bound, logps);
       const rows = this.split(ids, batch, logps);
       const coefficients = new Float32Array(responseTotal(batch.geometry));
       batch.members.forEach((member, slot) => {
@@ -159,6 +164,12 @@ export class DeviceTrainer implements Trainer {
       signal,
     );
     return new Map(cut.map((group, i) => [group, lossOf(group, logps[i] ?? [])] as const));
+  }
+
+  /** @throws NonFiniteError that names the layer */
+  private async checkFinite(bound: Bound, logps: Float32Array): Promise<void> {
+    if (logps.every(Number.isFinite)) return;
+    throw new NonFiniteError({ what: 'log-probabilities', place: await this.passes.brokenAt(bound) });
   }
 
   /** The groups in pieces that fit, each piece as a group of its own, and the micro-batches of the pieces. */
@@ -200,6 +211,10 @@ export class DeviceTrainer implements Trainer {
 
   restore(state: TrainerState): Promise<void> {
     return this.units.restore(state);
+  }
+
+  async undo(): Promise<boolean> {
+    return this.units.undo();
   }
 
   weights(): Promise<Float32Array[]> {

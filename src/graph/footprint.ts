@@ -3,7 +3,14 @@ import type { Graph } from './graph.ts';
 import { liveNodes, liveValues } from './live.ts';
 import type { Dim, DType, Node, OpName, Shape, Value } from './types.ts';
 
-const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, uint8: 1, int32: 4, int64: 8, bool: 1 };
+const BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
 /** Operators whose result onnxruntime puts in their input's place where nothing else reads that (measured on WASM). */
 const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>(['Sigmoid', 'Tanh', 'Softmax']);

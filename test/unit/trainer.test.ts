@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import type { Device } from '../../src/engine/device.ts';
+import type { GroupLoss } from '../../src/engine/types.ts';
 import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
 import { groupOf, trainerSuite } from '../fixtures/trainer-suite.ts';
 
@@ -107,6 +108,28 @@ describe('trainer on WASM', () => {
     for (const [name, data] of base) {
       expect(trainer.frozen().find(([other]) => other === name)?.[1].data, name).toEqual(data);
     }
+  });
+
+  test('a step whose gradient is not finite changes nothing; a step is taken back to the bit', async () => {
+    const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+    const loss = dpoLoss(reference.references, 2);
+    await trainer.step(GROUPS, loss, 2e-3);
+    const before = await trainer.state();
+    const huge: GroupLoss = (i, logps) => ({ ...loss(i, logps), coefficients: logps.map(() => 1e38) });
+    await expect(trainer.step(GROUPS, huge, 2e-3)).rejects.toMatchObject({
+      name: 'NonFiniteError',
+      what: 'gradient',
+      place: expect.stringMatching(/^layer \d$/),
+    });
+    expect(await trainer.state()).toEqual(before);
+    const none: GroupLoss = (i, logps) => ({ ...loss(i, logps), loss: Number.NaN });
+    await expect(trainer.step(GROUPS, none, 2e-3)).rejects.toMatchObject({ what: 'loss', place: null });
+    await trainer.step(GROUPS, loss, 2e-3);
+    expect(await trainer.state()).not.toEqual(before);
+    expect(await trainer.undo()).toBe(true);
+    expect(await trainer.state()).toEqual(before);
+    expect(await trainer.undo()).toBe(false);
+    expect(await trainer.state()).toEqual(before);
   });
 
   test('twenty steps follow the pinned loss trajectory', async () => {
