@@ -19,6 +19,7 @@ import {
   type TensorData,
 } from '../graph/index.ts';
 import { AdvisedError } from '../model/advised.ts';
+import type { Numbers } from '../model/matrix.ts';
 import type { Precision } from '../model/precision.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
@@ -265,18 +266,19 @@ export class Device {
     };
   }
 
-  /** Whether the GPU computes in float16. */
-  get halfProducts(): boolean {
-    return this.options.gpu?.features.has('shader-f16') ?? false;
-  }
-
   /** The precision in which weights can be kept here, and why where it is not the one asked for. */
   keeps(precision: Precision): { precision: Precision; note: string } {
-    if (precision !== 'f16' || !this.options.gpu || this.halfProducts) return { precision, note: '' };
+    const { gpu } = this.options;
+    if (precision !== 'f16' || !gpu || gpu.features.has('shader-f16')) return { precision, note: '' };
     return {
       precision: 'f32',
       note: 'this GPU has no float16 (shader-f16), so the weights are kept as float32; q8 and q4 need less memory',
     };
+  }
+
+  /** How graphs for this device work with frozen weights of a precision. */
+  numbers(precision: Precision): Numbers {
+    return { precision, gpu: this.options.gpu !== undefined };
   }
 
   /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
