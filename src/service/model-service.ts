@@ -3,6 +3,7 @@ import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
+import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
 import { guessedLengths, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
@@ -55,6 +56,13 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       if (open?.model === model) open = undefined;
     });
     return model;
+  };
+
+  /** A device that failed gets no second chance: the next call opens one anew. */
+  const close = async (): Promise<void> => {
+    const failed = open;
+    open = undefined;
+    await failed?.model.then((model) => model.dispose()).catch(() => undefined);
   };
 
   /** Looked for in the runs that are stored: what one of them has shown need not be shown again. */
@@ -118,6 +126,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
           until,
         );
       } catch (error) {
+        if (error instanceof AdvisedError && error.offer === 'wasm') await close();
         if (!abort.signal.aborted) throw error;
       } finally {
         void embedder?.then((e) => e.close()).catch(() => undefined);
