@@ -4,6 +4,9 @@ import { openEmbedder } from '../src/engine/embedder.ts';
 import type { TextEmbedder } from '../src/engine/types.ts';
 import type { EmbedderApi } from '../src/service/embedder-client.ts';
 import { holdLife } from '../src/service/life.ts';
+import { embedderFiles } from '../src/service/sources.ts';
+import { openStorage } from '../src/storage/index.ts';
+import { pageBase } from './base.ts';
 
 let embedder: TextEmbedder | undefined;
 
@@ -11,8 +14,14 @@ const held = holdLife(self.name);
 
 const api: EmbedderApi = {
   alive: () => held,
-  open: async (options) => {
-    embedder = await openEmbedder(options);
+  open: async (choice) => {
+    // Held until this worker ends.
+    const { files } = await embedderFiles(choice, pageBase, await openStorage());
+    embedder = await openEmbedder({
+      source: files,
+      pooling: choice.embedderPooling,
+      wasmPath: new URL('ort/', pageBase).href,
+    });
     return embedder.info;
   },
   embed: async (texts) => {

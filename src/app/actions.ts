@@ -6,8 +6,23 @@ export { boot } from './actions/boot.ts';
 export { downloadAdapter, downloadFile } from './actions/download.ts';
 export { discardEdits, edit, markAnswer } from './actions/edits.ts';
 export { answerFile, cancelExport, downloadFormat } from './actions/exports.ts';
+export { applySuggestion, measureFit } from './actions/fit.ts';
 export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { cancelImport, readDifferently, readMapped, setMapping } from './actions/import-data.ts';
+export {
+  cancelFetch,
+  choose,
+  chooseModel,
+  fetchFound,
+  forgetSearch,
+  giveToken,
+  judgeAgain,
+  listModels,
+  lookUp,
+  removeCached,
+  removeFolder,
+  tryAgain,
+} from './actions/models.ts';
 export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
 export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';

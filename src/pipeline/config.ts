@@ -32,7 +32,7 @@ export interface RunConfig {
   /** 'none', or the adapter to start from: a stored folder's name or the address of a PEFT folder. */
   readonly adapter: string;
   readonly embedder: string;
-  readonly embedderPooling: 'mean' | 'cls';
+  readonly embedderPooling: 'auto' | 'mean' | 'cls';
   /** What is traded for memory; 0 and 'auto' leave it to the model's size and the device (src/model/fit.ts). */
   readonly memory: {
     /** Padded tokens a micro-batch of training at most. */
@@ -105,7 +105,7 @@ export const DEFAULT_CONFIG: RunConfig = {
   hub: 'https://huggingface.co',
   adapter: 'none',
   embedder: 'default',
-  embedderPooling: 'mean',
+  embedderPooling: 'auto',
   memory: { rows: 0, segment: 0, activations: 'auto', sampleRows: 0 },
   data: { heldOut: 0.1, limit: 0, onBadRow: 'skip' },
   lora: { rank: 8, alpha: 16, targets: [...LORA_TARGETS] },

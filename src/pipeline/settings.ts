@@ -52,7 +52,7 @@ const text = ([label, unit, help]: Words): Setting => ({ kind: 'text', label, un
 
 export const BACKENDS = ['auto', 'webgpu', 'wasm'] as const;
 export const ACTIVATIONS = ['auto', 'keep', 'again'] as const;
-export const POOLINGS = ['mean', 'cls'] as const;
+export const POOLINGS = ['auto', 'mean', 'cls'] as const;
 export const BAD_ROWS = ['skip', 'stop'] as const;
 export const LORA_TARGETS = [
   'q_proj',
@@ -103,7 +103,7 @@ export const SETTINGS: { readonly [K in ConfigKey]: Setting } = {
   embedderPooling: choice(POOLINGS, [
     'Pooling',
     '',
-    "How an embedder's token vectors become one: mean for most, cls for UAE-Large and the BGE family.",
+    "How an embedder's token vectors become one; auto reads it from the embedder's files and takes the mean where they do not say: set cls for copies of UAE-Large and the BGE family that lack 1_Pooling.",
   ]),
   'memory.rows': integer(0, 1_000_000, [
     'Training rows',

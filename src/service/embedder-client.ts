@@ -1,16 +1,23 @@
 /** The embedder in its own worker, so that embedding and sampling do not wait for each other's runtime. */
 import * as Comlink from 'comlink';
-import type { EmbedderOptions } from '../engine/embedder.ts';
 import { OpenCalls } from '../engine/open-calls.ts';
 import type { TextEmbedder } from '../engine/types.ts';
+import type { RunConfig } from '../pipeline/config.ts';
 import { type Living, watchLife } from './life.ts';
 
+/** What names an embedder: the worker finds its files by itself. */
+export type EmbedderChoice = Pick<RunConfig, 'embedder' | 'embedderPooling' | 'hub'>;
+
 export interface EmbedderApi extends Living {
-  open(options: EmbedderOptions): Promise<TextEmbedder['info']>;
+  open(choice: EmbedderChoice): Promise<TextEmbedder['info']>;
   embed(texts: readonly string[]): Promise<Float32Array[]>;
 }
 
-export async function startEmbedder(options: EmbedderOptions): Promise<TextEmbedder & { close(): void }> {
+export async function startEmbedder({
+  embedder,
+  embedderPooling,
+  hub,
+}: EmbedderChoice): Promise<TextEmbedder & { close(): void }> {
   const name = `embedder ${crypto.randomUUID()}`;
   const worker = new Worker(new URL('../../workers/embedder.ts', import.meta.url), { type: 'module', name });
   const api = Comlink.wrap<EmbedderApi>(worker);
@@ -27,7 +34,7 @@ export async function startEmbedder(options: EmbedderOptions): Promise<TextEmbed
     () => undefined, // it has its error event
   );
   try {
-    const info = await calls.call(() => api.open(options));
+    const info = await calls.call(() => api.open({ embedder, embedderPooling, hub }));
     return {
       info,
       embed: async (texts, signal) => {

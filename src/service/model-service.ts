@@ -5,6 +5,7 @@ import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
 import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
+import type { RunConfig } from '../pipeline/config.ts';
 import { guessedLengths, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
@@ -17,7 +18,7 @@ import { openStorage, type Storage } from '../storage/index.ts';
 import { deviceLimits } from './device-limits.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
-import { adapterSource, embedderAddress, modelSource } from './sources.ts';
+import { adapterSource, modelFiles } from './sources.ts';
 
 /**
  * @param base address of the page, under which models/ and ort/ lie
@@ -42,13 +43,23 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
 
   /** The model of a run's settings; kept until another is asked for. */
   const modelOf = async ({ config }: RunManifest): Promise<LanguageModel> => {
-    const key = JSON.stringify([config.model, config.backend]);
+    const key = JSON.stringify([config.model, config.hub, config.backend]);
     if (open?.key === key) return open.model;
     const old = open;
-    const source = modelSource(config.model, base, await opened());
-    const load = async () => {
+    const load = async (): Promise<LanguageModel> => {
       await old?.model.then((model) => model.dispose()).catch(() => undefined);
-      return loadLanguageModel(await openDevice({ backend: config.backend, wasmPath }), source);
+      const { files, release } = await modelFiles(config, base, await opened());
+      try {
+        const device = await openDevice({ backend: config.backend, wasmPath });
+        const model = await loadLanguageModel(device, files).catch(async (error: unknown) => {
+          await device.dispose().catch(() => undefined);
+          throw error;
+        });
+        return { ...model, dispose: () => model.dispose().finally(release) };
+      } catch (error) {
+        release();
+        throw error;
+      }
     };
     const model = load();
     open = { key, model };
@@ -63,6 +74,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     const failed = open;
     open = undefined;
     await failed?.model.then((model) => model.dispose()).catch(() => undefined);
+  };
+
+  const configOf = async (config: RunConfig): Promise<unknown> => {
+    const { files, release } = await modelFiles(config, base, await opened());
+    return readJson(files, 'config.json').finally(release);
   };
 
   /** Looked for in the runs that are stored: what one of them has shown need not be shown again. */
@@ -111,8 +127,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             config: manifest.config,
             model,
             embedder: () => {
-              const { embedder: name, embedderPooling: pooling } = manifest.config;
-              embedder ??= startEmbedder({ ...embedderAddress(name, base), pooling, wasmPath });
+              embedder ??= startEmbedder(manifest.config);
               return embedder;
             },
             ...(await startAdapterOf(manifest, model)),
@@ -147,8 +162,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       return (await modelOf(manifest)).selfCheck(manifest.config.lora);
     },
     fit: async ({ config, modelConfig, lengths, download }) => {
-      const source = modelSource(config.model, base, await opened());
-      const model = parseModelConfig(modelConfig ?? (await readJson(source, 'config.json')));
+      const model = parseModelConfig(modelConfig ?? (await configOf(config)));
       const limits = await deviceLimits(config.backend, storageLeft);
       return plan(model, config, lengths ?? guessedLengths(config), limits, download);
     },

@@ -1,41 +1,21 @@
-/** Where a model's files come from: the embedded folder, an address, a folder the user gave. */
-import type { FileSource } from '../engine/types.ts';
-import { ModelError } from '../model/config.ts';
-import type { Storage } from '../storage/index.ts';
+/** Where a model's files come from: the embedded folder, an address, a folder the user gave, a hub's stored model. */
 
-/** A folder under a URL. */
-export function urlFolder(url: string, name: string): FileSource {
-  const base = url.endsWith('/') ? url : `${url}/`;
-  const get = async (path: string, init: RequestInit): Promise<Response | null> => {
-    const response = await fetch(base + path, init);
-    // A server for single pages answers every address with its page.
-    const html = response.headers.get('content-type')?.startsWith('text/html') ?? false;
-    if (response.status === 404 || html) return null;
-    if (!response.ok) throw new ModelError(`${name}: ${path} could not be fetched (HTTP ${response.status})`);
-    return response;
-  };
-  const bytes = async (response: Response) => new Uint8Array(await response.arrayBuffer());
-  return {
-    name,
-    read: async (path, signal) => {
-      const response = await get(path, { signal });
-      return response && bytes(response);
-    },
-    open: async (path, signal) => {
-      const head = await get(path, { method: 'HEAD', signal });
-      if (!head) return null;
-      return {
-        size: Number(head.headers.get('content-length')),
-        read: async (start, end, signal) => {
-          const part = await get(path, { headers: { Range: `bytes=${start}-${end - 1}` }, signal });
-          if (part?.status !== 206)
-            throw new ModelError(`${name}: ${path} could not be read in parts from its server`);
-          return bytes(part);
-        },
-      };
-    },
-  };
+import type { FileSource } from '../engine/types.ts';
+import { isHubName, parseHubName } from '../hub/name.ts';
+import { findStored } from '../hub/stored.ts';
+import { ModelError } from '../model/config.ts';
+import type { RunConfig } from '../pipeline/config.ts';
+import type { Storage } from '../storage/index.ts';
+import { holdModel } from '../storage/model-locks.ts';
+import { urlFolder } from './url-folder.ts';
+
+/** Files that stay where they are until they are let go of: a stored model in use can't be deleted. */
+export interface HeldFiles {
+  readonly files: FileSource;
+  release(): void;
 }
+
+const free = (files: FileSource): HeldFiles => ({ files, release: () => {} });
 
 export const isUrl = (name: string): boolean => /^https?:\/\//.test(name);
 
@@ -43,30 +23,63 @@ export const isUrl = (name: string): boolean => /^https?:\/\//.test(name);
 export const shortName = (name: string): string =>
   decodeURIComponent(name.replace(/\/+$/, '').split('/').at(-1) ?? name);
 
-/** What RunConfig.model names. */
-export function modelSource(name: string, base: URL, storage: Storage): FileSource {
-  if (name === 'default') return urlFolder(new URL('models/default-lm/', base).href, 'default-lm');
-  if (isUrl(name)) return urlFolder(name, shortName(name));
-  return storage.modelFolder(name);
+/**
+ * What RunConfig.model names.
+ *
+ * @throws ModelError where it is a hub's and not stored, StorageError where what is stored of it is damaged
+ */
+export function modelFiles(
+  { model, hub }: Pick<RunConfig, 'model' | 'hub'>,
+  base: URL,
+  storage: Storage,
+): Promise<HeldFiles> {
+  return filesOf('model', model, hub, new URL('models/default-lm/', base), storage);
+}
+
+/** What RunConfig.embedder names: a folder in the layout of transformers.js. Throws as `modelFiles` does. */
+export function embedderFiles(
+  { embedder, hub }: Pick<RunConfig, 'embedder' | 'hub'>,
+  base: URL,
+  storage: Storage,
+): Promise<HeldFiles> {
+  return filesOf('embedder', embedder, hub, new URL('models/default-embedder/', base), storage);
+}
+
+async function filesOf(
+  use: 'model' | 'embedder',
+  name: string,
+  hub: string,
+  embedded: URL,
+  storage: Storage,
+): Promise<HeldFiles> {
+  if (name === 'default') return free(urlFolder(embedded.href, shortName(embedded.pathname)));
+  if (isUrl(name)) return free(urlFolder(name, shortName(name)));
+  if (isHubName(name)) return storedModel({ use, name, hub }, storage);
+  const release = await holdModel(name);
+  return { files: storage.modelFolder(name), release };
+}
+
+async function storedModel(
+  request: { readonly use: 'model' | 'embedder'; readonly name: string; readonly hub: string },
+  storage: Storage,
+): Promise<HeldFiles> {
+  const record = findStored(await storage.hub.list(), request);
+  if (record === undefined) {
+    throw new ModelError(
+      `${request.name} is not on this device${parseHubName(request.name).revision === 'main' ? '' : ' at this revision'}: download it first.`,
+    );
+  }
+  const release = await holdModel(record.key);
+  try {
+    return { files: await storage.hub.source(record), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** What RunConfig.adapter names; null where the run starts from the model alone. */
 export function adapterSource(name: string, storage: Storage): FileSource | null {
   if (name === 'none') return null;
   return isUrl(name) ? urlFolder(name, shortName(name)) : storage.modelFolder(name);
-}
-
-/** What RunConfig.embedder names, as transformers.js wants it: a parent address and a folder. */
-export function embedderAddress(name: string, base: URL): { base: string; name: string } {
-  // transformers.js takes a full address for a hub's; files of our own origin it finds by their path.
-  if (name === 'default') return { base: new URL('models/', base).pathname, name: 'default-embedder' };
-  if (isUrl(name)) {
-    const folder = new URL(name.endsWith('/') ? name.slice(0, -1) : name);
-    if (folder.origin !== base.origin) {
-      throw new ModelError(`the embedder's address ${name} is not on ${base.origin}`);
-    }
-    const parent = new URL('.', folder);
-    return { base: parent.pathname, name: folder.pathname.slice(parent.pathname.length) };
-  }
-  throw new ModelError(`the embedder "${name}" is neither "default" nor the address of a folder`);
 }

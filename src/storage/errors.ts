@@ -3,7 +3,7 @@
 /** The browser would not store something. What was stored before is unharmed. */
 export class StorageError extends Error {
   override name = 'StorageError';
-  readonly code: 'unavailable' | 'quota' | 'blocked' | 'missing';
+  readonly code: 'unavailable' | 'quota' | 'blocked' | 'missing' | 'used';
 
   constructor(code: StorageError['code'], message: string, cause?: unknown) {
     super(message, { cause });

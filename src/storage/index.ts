@@ -1,6 +1,6 @@
 /** Runs, data sets and model folders in IndexedDB. */
 import { type IDBPDatabase, openDB } from 'idb';
-import type { FileSource, RangedFile } from '../engine/types.ts';
+import type { FileSource } from '../engine/types.ts';
 import { visible } from '../model/text.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
@@ -8,9 +8,12 @@ import { under } from './chunks.ts';
 import { type DataStore, dataStore } from './data-store.ts';
 import { DATASET_STORES, deleteDataset, sweepDatasets } from './datasets.ts';
 import { explained, need, StorageError } from './errors.ts';
+import { deleteFolder, folderSource, saveFolder } from './folders.ts';
+import { type HubStore, hubStore } from './hub-store.ts';
 import { migrate } from './migrations.ts';
+import { changeModel } from './model-locks.ts';
 import { RECORD_STORES, runStore } from './run-store.ts';
-import { type Schema, type Stores, VERSION } from './schema.ts';
+import { type FolderInfo, type Schema, type Stores, VERSION } from './schema.ts';
 
 export { StorageError };
 
@@ -29,8 +32,12 @@ export interface Storage {
   /** Stores the files of a model folder; replaces one of the same name. */
   saveModelFolder(name: string, files: readonly { path: string; data: Blob }[]): Promise<void>;
   modelFolder(name: string): FileSource;
-  listModelFolders(): Promise<string[]>;
+  /** The newest first. */
+  listModelFolders(): Promise<FolderInfo[]>;
+  /** @throws StorageError where it is in use */
   deleteModelFolder(name: string): Promise<void>;
+  /** Models fetched from a hub. */
+  readonly hub: HubStore;
   close(): void;
 }
 
@@ -100,29 +107,11 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
     listRuns: async () => (await db.getAll('runs')).sort((a, b) => b.created - a.created),
     deleteRun: (id) => deleteRun(db, id),
     run: (id) => runStore(db, id),
-    saveModelFolder: async (folder, files) => {
-      const tx = db.transaction('models', 'readwrite');
-      await explained(
-        Promise.all([
-          tx.store.delete(folderRange(folder)),
-          ...files.map(({ path, data }) => tx.store.put({ folder, path, data }, [folder, path])),
-          tx.done,
-        ]),
-      );
-    },
-    modelFolder: (folder) => ({
-      name: folder,
-      read: async (path) => {
-        const file = await db.get('models', [folder, path]);
-        return file ? new Uint8Array(await file.data.arrayBuffer()) : null;
-      },
-      open: async (path) => {
-        const file = await db.get('models', [folder, path]);
-        return file ? blobFile(file.data) : null;
-      },
-    }),
-    listModelFolders: async () => [...new Set((await db.getAllKeys('models')).map(([folder]) => folder))],
-    deleteModelFolder: (folder) => db.delete('models', folderRange(folder)),
+    saveModelFolder: (folder, files) => saveFolder(db, folder, files),
+    modelFolder: (folder) => folderSource(db, folder),
+    listModelFolders: async () => (await db.getAll('folders')).sort((a, b) => b.created - a.created),
+    deleteModelFolder: (folder) => changeModel(folder, () => deleteFolder(db, folder)),
+    hub: hubStore(db),
     close: () => db.close(),
   };
 }
@@ -131,13 +120,6 @@ export function waitingStages(): RunManifest['stages'] {
   const states = STAGES.map((stage) => [stage, 'waiting'] as const);
   return Object.fromEntries(states) as Record<Stage, 'waiting'>;
 }
-
-const blobFile = (data: Blob): RangedFile => ({
-  size: data.size,
-  read: async (start, end) => new Uint8Array(await data.slice(start, end).arrayBuffer()),
-});
-
-const folderRange = (folder: string): IDBKeyRange => IDBKeyRange.bound([folder], [folder, []]);
 
 function upgradeFailed(error: unknown): StorageError {
   return new StorageError(

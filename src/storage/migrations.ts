@@ -1,8 +1,10 @@
 /** Brings a database of any earlier version up to date, one step after the other. */
 import type { DBSchema, IDBPTransaction } from 'idb';
+import { parseConfig, type RunConfig } from '../pipeline/config.ts';
 import { countsOf, describePrepared } from '../pipeline/describe.ts';
 import type { Dataset, DatasetInfo, PreparedData } from '../pipeline/types.ts';
 import { putAll, refusedSize, rowSize, tokensSize } from './chunks.ts';
+import { describeFolder } from './folders.ts';
 import type { Database, Schema, Stores } from './schema.ts';
 
 type Upgrade = IDBPTransaction<Schema, Stores, 'versionchange'>;
@@ -28,6 +30,40 @@ export async function migrate(db: Database, tx: Upgrade, oldVersion: number): Pr
   if (oldVersion < 2) {
     for (const name of ['rows', 'refused', 'tokens', 'evaluation'] as const) db.createObjectStore(name);
     await intoChunks(tx);
+  }
+  if (oldVersion < 3) {
+    for (const name of ['folders', 'hub', 'parts'] as const) db.createObjectStore(name);
+    await listFolders(tx);
+    await fillSettings(tx);
+  }
+}
+
+/** Version 2 had the files of model folders alone; what was stored of one was all of it. */
+async function listFolders(tx: Upgrade): Promise<void> {
+  const folders = new Map<string, { path: string; bytes: number }[]>();
+  for (const key of await tx.objectStore('models').getAllKeys()) {
+    const [name, path] = key;
+    const bytes = (await tx.objectStore('models').get(key))?.data.size ?? 0;
+    folders.set(name, [...(folders.get(name) ?? []), { path, bytes }]);
+  }
+  for (const [name, files] of folders) await tx.objectStore('folders').put(describeFolder(name, files), name);
+}
+
+/** Runs of older pages have the defaults for settings that there were not yet. */
+async function fillSettings(tx: Upgrade): Promise<void> {
+  const runs = tx.objectStore('runs');
+  for (const id of await runs.getAllKeys()) {
+    const run = await runs.get(id);
+    if (run !== undefined) await runs.put({ ...run, config: completed(run.config) }, id);
+  }
+}
+
+function completed(config: RunConfig): RunConfig {
+  try {
+    return parseConfig(config);
+  } catch {
+    // Settings that are not valid are told of where they are used.
+    return config;
   }
 }
 

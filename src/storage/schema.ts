@@ -23,6 +23,44 @@ export interface ModelFile {
   readonly data: Blob;
 }
 
+/** A folder the user gave. Written with or after its files, so that there is none without them. */
+export interface FolderInfo {
+  readonly name: string;
+  /** As its files show. */
+  readonly kind: 'model' | 'embedder' | 'adapter';
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** A file of a model fetched from a hub; its bytes lie in parts. */
+export interface HubFile {
+  readonly path: string;
+  readonly size: number;
+  /** SHA-256 of the bytes, or SHA-1 as git takes it of a blob; null where the hub gives none. */
+  readonly hash: { readonly kind: 'sha256' | 'git'; readonly hex: string } | null;
+  /** Of the answer that the stored parts come from; null where the hub gives none. */
+  readonly etag: string | null;
+  /** All of it is stored, and has this size and hash. */
+  readonly checked: boolean;
+}
+
+/** A model fetched from a hub, or as much of it as has come. */
+export interface HubRecord {
+  readonly key: string;
+  readonly use: 'model' | 'embedder';
+  readonly hub: string;
+  readonly id: string;
+  /** Null where the hub does not say. */
+  readonly commit: string | null;
+  /** Those it was asked for by, the newest last. */
+  readonly revisions: readonly string[];
+  readonly files: readonly HubFile[];
+  /** Milliseconds since 1970. */
+  readonly changed: number;
+}
+
 /** A chunk of a long list: see chunks.ts. The owner is a data set or a run. */
 export type ChunkKey = [owner: string, part: string, from: number];
 
@@ -44,9 +82,13 @@ export interface Schema extends DBSchema {
   evaluation: { key: [run: string, arm: string, index: number]; value: EvaluationRecord };
   answers: { key: string; value: HeldOutAnswer[] };
   models: { key: [folder: string, path: string]; value: ModelFile };
+  folders: { key: string; value: FolderInfo };
+  hub: { key: string; value: HubRecord };
+  /** Of a hub's model: bytes of a file from `from` on, without gaps. */
+  parts: { key: [model: string, path: string, from: number]; value: Blob };
 }
 
-export const VERSION = 2;
+export const VERSION = 3;
 
 export type Database = IDBPDatabase<Schema>;
 /** Names for a transaction over several stores. */

@@ -10,7 +10,7 @@ import { stream } from '../../src/model/random.ts';
 import { DEFAULT_CONFIG } from '../../src/pipeline/config.ts';
 import { exportOnnx } from '../../src/pipeline/export/onnx.ts';
 import { DEFAULT_OPTIONS } from '../../src/pipeline/export/types.ts';
-import { urlFolder } from '../../src/service/sources.ts';
+import { urlFolder } from '../../src/service/url-folder.ts';
 import { memoryStore } from '../fixtures/memory-store.ts';
 
 const { lora } = DEFAULT_CONFIG;

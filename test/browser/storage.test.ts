@@ -176,9 +176,12 @@ test('a model folder is read back by path; one of the same name replaces it whol
   await storage.saveModelFolder('mine', [file('config.json', 9)]);
   expect(await storage.modelFolder('mine').read('config.json')).toEqual(Uint8Array.of(9));
   expect(await storage.modelFolder('mine').read('onnx/model.onnx')).toBeNull();
-  expect((await storage.listModelFolders()).sort()).toEqual(['mine', 'mine-2']);
+  expect(await storage.listModelFolders()).toEqual([
+    expect.objectContaining({ name: 'mine', kind: 'model', files: 1, bytes: 1 }),
+    expect.objectContaining({ name: 'mine-2', kind: 'model', files: 1, bytes: 1 }),
+  ]);
   await storage.deleteModelFolder('mine');
-  expect(await storage.listModelFolders()).toEqual(['mine-2']);
+  expect((await storage.listModelFolders()).map(({ name }) => name)).toEqual(['mine-2']);
 });
 
 test('a database of a newer version of the page is not touched', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { folder } from '../../scripts/lib/native.ts';
 import { openEmbedder } from '../../src/engine/embedder.ts';
 import type { LanguageModel } from '../../src/engine/types.ts';
 import { uniformAdapter } from '../../src/model/adapter.ts';
@@ -40,8 +41,7 @@ let store: RunStore;
 beforeAll(async () => {
   model = await loadModel(DEFAULT_LM);
   const embedder = await openEmbedder({
-    base: `${PUBLIC}models/`,
-    name: 'default-embedder',
+    source: folder(`${PUBLIC}models/default-embedder`),
     pooling: 'mean',
   });
   const text = await readFile(`${PUBLIC}datasets/word-helper/train.jsonl`, 'utf8');

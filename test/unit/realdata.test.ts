@@ -41,8 +41,7 @@ describe.skipIf(REAL_DATA === null)(`real models in Node (${REAL_DATA_NOTE})`, (
 
   test('the embedder reproduces the vector that came with it', async () => {
     const embedder = await openEmbedder({
-      base: `${realPath('')}/`,
-      name: 'embedder-m2v-bge64',
+      source: folder(realPath('embedder-m2v-bge64')),
       pooling: 'mean',
     });
     const [want] = JSON.parse(

@@ -28,7 +28,7 @@ let adapter: AdapterWeights;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'self-contrast-adapter-'));
   model = await loadModel(DEFAULT_LM);
-  embedder = await openEmbedder({ base: `${PUBLIC}models/`, name: 'default-embedder', pooling: 'mean' });
+  embedder = await openEmbedder({ source: folder(`${PUBLIC}models/default-embedder`), pooling: 'mean' });
   const text = await readFile(`${PUBLIC}datasets/word-helper/train.jsonl`, 'utf8');
   dataset = await readDataset('word-helper', text.split('\n').slice(0, 8).join('\n'));
   adapter = randomAdapter(model, 0.03);

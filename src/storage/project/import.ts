@@ -89,10 +89,10 @@ async function store(
         if (!storesOf(db, owner.kind).includes(name))
           throw new ProjectError(`${name} is not a kind of record.`);
         const records = rewritten(read(owner, name), owner, result.id, names);
-        if (name === headOf(owner.kind)) for await (const record of records) heads.push(record);
+        if (name === HEAD[owner.kind]) for await (const record of records) heads.push(record);
         else await write(db, name, records, signal);
       }
-      if (owner.kind !== 'model' && !heads.some(({ key }) => key === result.id)) {
+      if (!heads.some((head) => head.store === HEAD[owner.kind] && head.key === result.id)) {
         throw new ProjectError(`${owner.folder} lacks ${HEAD[owner.kind]}.jsonl.`);
       }
     }
@@ -108,20 +108,24 @@ async function store(
   return results;
 }
 
-const headOf = (kind: Kind): string | null => (kind === 'model' ? null : HEAD[kind]);
-
 /** Whether an owner is here already, and if not, under which id it will be. */
 async function place(db: IDBPDatabase, owner: ProjectOwner, signal: AbortSignal): Promise<Imported> {
   const { kind, id, name } = owner;
   if (!(await exists(db, kind, id))) return { kind, name, id, how: 'new' };
   const files = await exportOwner(db, { kind, id }, owner.folder, NOWHERE, signal, () => {});
-  if (fingerprintOf({ folder: owner.folder, files }) === fingerprintOf(owner))
-    return { kind, name, id, how: 'same' };
+  if (contentOf({ ...owner, files }) === contentOf(owner)) return { kind, name, id, how: 'same' };
   if (kind !== 'model') return { kind, name, id: crypto.randomUUID(), how: 'renamed' };
   let next = 2;
   while (await exists(db, kind, `${id}-${next}`)) next++;
   return { kind, name, id: `${id}-${next}`, how: 'renamed' };
 }
+
+/** A model is its files, whenever they were stored. */
+const contentOf = ({ kind, folder, files }: ProjectOwner): string =>
+  fingerprintOf({
+    folder,
+    files: kind === 'model' ? files.filter(({ path }) => path !== `${folder}/${HEAD.model}.jsonl`) : files,
+  });
 
 /** Records under their new owner, with what they name renamed. */
 async function* rewritten(
@@ -171,7 +175,7 @@ function weight(value: unknown): number {
   return Object.values(value).reduce<number>((sum, inner) => sum + weight(inner), 8);
 }
 
-/** Makes runs and data sets visible, all at once. */
+/** Makes runs, data sets and models visible, all at once. */
 async function show(db: IDBPDatabase, heads: readonly StoredRecord[]): Promise<void> {
   if (heads.length === 0) return;
   const tx = db.transaction([...new Set(['datasets', ...heads.map(({ store: name }) => name)])], 'readwrite');

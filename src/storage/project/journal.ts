@@ -63,8 +63,8 @@ export async function forget(
 /** Removes what was broken off. Only to be called while IMPORT_LOCK is held. */
 export async function sweep(db: IDBPDatabase): Promise<void> {
   const unfinished: Owner[] = await within(db, (journal) => journal.getAll(STORE));
-  // Runs and data sets become visible all at once: where one is, everything was written.
-  const visible = unfinished.map(({ kind, id }) => kind !== 'model' && exists(db, kind, id));
-  const finished = (await Promise.all(visible)).some(Boolean);
-  if (unfinished.length > 0) await forget(db, unfinished, finished ? 'keep' : 'delete');
+  for (const owner of unfinished) {
+    // What an import brings becomes visible all at once: what is, was written whole, or since then by someone else.
+    await forget(db, [owner], (await exists(db, owner.kind, owner.id)) ? 'keep' : 'delete');
+  }
 }

@@ -62,6 +62,13 @@ const RECORDS: Readonly<Record<string, v.GenericSchema>> = {
     state: v.looseObject({ step: index, parameters: arrays, m: arrays, v: arrays }),
   }),
   answers: v.array(v.looseObject({ prompt: v.string() })),
+  folders: v.looseObject({
+    name: v.string(),
+    kind: v.picklist(['model', 'embedder', 'adapter']),
+    created: number,
+    files: index,
+    bytes: index,
+  }),
   models: v.looseObject({ folder: v.string(), path: v.string(), data: v.instance(Blob) }),
 };
 
@@ -90,6 +97,7 @@ export function renamed(
   const name = typeof value.name === 'string' ? visible(value.name) : value.name;
   if (store === 'datasets') return { ...value, id, name };
   if (store === 'models') return { ...value, folder: id };
+  if (store === 'folders') return { ...value, name: id };
   if (store !== 'runs') return value;
   const { config, datasetId } = value;
   return {

@@ -14,9 +14,11 @@ export interface StoredRecord {
   readonly value: unknown;
 }
 
-/** The stores whose one record a run or a data set makes it exist: written last, deleted first. */
-export const HEAD: Readonly<Record<Exclude<Kind, 'model'>, string>> = { run: 'runs', dataset: 'datasets' };
-const MODELS = 'models';
+/** The stores whose one record makes a run, a data set or a model exist: written last, deleted first. */
+export const HEAD: Readonly<Record<Kind, string>> = { run: 'runs', dataset: 'datasets', model: 'folders' };
+const OF_MODELS: readonly string[] = ['models', HEAD.model];
+/** What came from a hub is there for everyone: it is fetched again, not copied. */
+const OF_HUBS: readonly string[] = ['hub', 'parts'];
 
 /** Read at once; a record is a prompt's answers, a chunk of rows, or an adapter. */
 const BATCH = 64;
@@ -34,7 +36,9 @@ function closeForNewer(_current: number, _blocked: number | null, event: IDBVers
 }
 
 export function storesOf(db: IDBPDatabase, kind: Kind): string[] {
-  return [...db.objectStoreNames].filter((store) => (store === MODELS) === (kind === 'model'));
+  return [...db.objectStoreNames].filter(
+    (store) => !OF_HUBS.includes(store) && OF_MODELS.includes(store) === (kind === 'model'),
+  );
 }
 
 /** The keys an owner's records may have. */
@@ -83,8 +87,7 @@ export function ownerOf(key: IDBValidKey): string | null {
 
 /** Whether a run, data set or model of that id is there for others to see. */
 export async function exists(db: IDBPDatabase, kind: Kind, id: string): Promise<boolean> {
-  if (kind !== 'model') return (await db.getKey(HEAD[kind], id)) !== undefined;
-  return (await db.count(MODELS, IDBKeyRange.bound([id], [id, []]))) > 0;
+  return (await db.getKey(HEAD[kind], id)) !== undefined;
 }
 
 /** Deletes all an owner has, in one transaction. */

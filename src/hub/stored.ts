@@ -1,0 +1,84 @@
+/** Stored models by the names that settings have for them. No network. */
+import { isComplete } from '../storage/hub-store.ts';
+import type { HubFile, HubRecord } from '../storage/schema.ts';
+import type { CachedModel, HubRequest } from './api.ts';
+import type { FoundModel } from './find.ts';
+import { hubBase, isCommit, parseHubName } from './name.ts';
+
+/** What settings name to mean these very files later, too. */
+export const pinnedName = ({
+  id,
+  commit,
+  revisions,
+}: Pick<HubRecord, 'id' | 'commit' | 'revisions'>): string => `${id}@${commit ?? revisions.at(-1) ?? 'main'}`;
+
+export const keyOf = ({ use, hub }: HubRequest, { name, commit }: FoundModel): string =>
+  `${use} ${hubBase(hub)}/${name.id}@${commit ?? name.revision}`;
+
+/**
+ * The model that is stored whole under a name. A commit is the same on every hub; a branch is where it was when its
+ * hub was last asked.
+ */
+export function findStored(
+  records: readonly HubRecord[],
+  { use, hub, name }: HubRequest,
+): HubRecord | undefined {
+  const { id, revision } = parseHubName(name);
+  const fits = (record: HubRecord): boolean =>
+    record.use === use &&
+    record.id === id &&
+    isComplete(record) &&
+    (isCommit(revision)
+      ? record.commit === revision
+      : record.hub === hubBase(hub) && record.revisions.includes(revision));
+  return records.filter(fits).sort((a, b) => b.changed - a.changed)[0];
+}
+
+const sameFile = (a: Pick<HubFile, 'path' | 'size' | 'hash'>, b: HubFile): boolean =>
+  a.path === b.path && a.size === b.size && a.hash?.hex === b.hash?.hex;
+
+/** The record of a model as its hub lists it now, with what is known of the files that are stored already. */
+export function recordOf(request: HubRequest, found: FoundModel, old: HubRecord | undefined): HubRecord {
+  const { id, revision } = found.name;
+  const asked = (old?.revisions ?? []).filter((other) => other !== revision);
+  return {
+    key: keyOf(request, found),
+    use: request.use,
+    hub: hubBase(request.hub),
+    id,
+    commit: found.commit,
+    revisions: [...asked, revision],
+    files: found.files.map(
+      ({ path, size, hash }) =>
+        old?.files.find((file) => sameFile({ path, size, hash }, file)) ?? {
+          path,
+          size,
+          hash,
+          etag: null,
+          checked: false,
+        },
+    ),
+    changed: old?.changed ?? Date.now(),
+  };
+}
+
+export const bytesOf = ({ files }: Pick<HubRecord, 'files'>): number =>
+  files.reduce((sum, { size }) => sum + size, 0);
+
+/** @param stored bytes of its files that are on this device */
+export function describe(record: HubRecord, stored: number): CachedModel {
+  const { key, use, hub, id, commit, revisions, changed } = record;
+  return {
+    key,
+    use,
+    hub,
+    id,
+    commit,
+    revisions,
+    pinned: pinnedName(record),
+    bytes: bytesOf(record),
+    stored,
+    complete: isComplete(record),
+    changed,
+  };
+}
