@@ -18,7 +18,11 @@ import {
   staticShape,
   type TensorData,
 } from '../graph/index.ts';
+<<<<<<< HEAD
+import type { Precision } from '../model/precision.ts';
+=======
 import { AdvisedError } from '../model/advised.ts';
+>>>>>>> main
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -261,6 +265,20 @@ export class Device {
         this.unsent = 0;
         await this.exclusive(() => gpu.queue.onSubmittedWorkDone());
       },
+    };
+  }
+
+  /** Whether the GPU computes in float16. */
+  get halfProducts(): boolean {
+    return this.options.gpu?.features.has('shader-f16') ?? false;
+  }
+
+  /** The precision in which weights can be kept here, and why where it is not the one asked for. */
+  keeps(precision: Precision): { precision: Precision; note: string } {
+    if (precision !== 'f16' || !this.options.gpu || this.halfProducts) return { precision, note: '' };
+    return {
+      precision: 'f32',
+      note: 'this GPU has no float16 (shader-f16), so the weights are kept as float32; q8 and q4 need less memory',
     };
   }
 

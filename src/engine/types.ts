@@ -224,6 +224,13 @@ export interface ModelInfo {
   readonly contextLength: number;
   /** SHA-256 over config and weights, hex. */
   readonly fingerprint: string;
+  /**
+   * SHA-256 over what makes tokens of text and text of tokens, hex: the tokenizer's files, the chat template's and the
+   * stop tokens'. Runs of earlier versions have none.
+   */
+  readonly textFingerprint?: string;
+  /** How the weights are kept on the device; may be another precision than was asked for. Absence is f32. */
+  readonly precision?: Precision;
 }
 
 /** A loaded model on a device. At most one trainer and one sampler are worked at a time (one queue). */

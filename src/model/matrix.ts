@@ -1,8 +1,8 @@
 /** A frozen matrix in a graph, in whatever form it is kept: what is asked of it is the same for all forms. */
 import type { Graph, Quantised, Value } from '../graph/index.ts';
-import { elements, type ParameterShape } from './parameters.ts';
+import type { ParameterShape } from './parameters.ts';
 import type { Precision } from './precision.ts';
-import { BLOCK, isQuantised, weightForm } from './weight-form.ts';
+import { BLOCK, bitsOf, isQuantised, weightForm } from './weight-form.ts';
 
 /** One tensor of a stored weight. */
 export interface WeightPart {
@@ -21,8 +21,6 @@ export function weightParts(precision: Precision, { name, shape }: ParameterShap
     { name: `${name}.scales`, dtype: 'float32', shape: [rows, width / BLOCK] },
   ];
 }
-
-export const bitsOf = (form: 'q8' | 'q4'): 4 | 8 => (form === 'q8' ? 8 : 4);
 
 /** A matrix W [n, k]. */
 export interface Matrix {
@@ -95,5 +93,3 @@ export function tableCuts(rows: number, width: number): [number, number][] {
   const size = Math.ceil(rows / count);
   return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
 }
-
-export const isMatrix = ({ shape }: ParameterShape): boolean => shape.length === 2 && elements(shape) > 0;

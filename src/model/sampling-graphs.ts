@@ -199,7 +199,8 @@ function promptMask(
   window: number | null,
 ): Value {
   if (window === null) return used;
-  const position = g.cast(g.slice(g.reshape(positions, [G, n]), 1, 0, 1), 'float32');
+  // Cast first: WebGPU does not slice whole numbers.
+  const position = g.slice(g.reshape(g.cast(positions, 'float32'), [G, n]), 1, 0, 1);
   const first = g.reshape(g.add(position, 1 - window), [G, 1, 1, 1]);
   const key = g.constant(
     Float32Array.from({ length: P }, (_, i) => i),
