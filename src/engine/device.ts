@@ -18,11 +18,8 @@ import {
   staticShape,
   type TensorData,
 } from '../graph/index.ts';
-<<<<<<< HEAD
-import type { Precision } from '../model/precision.ts';
-=======
 import { AdvisedError } from '../model/advised.ts';
->>>>>>> main
+import type { Precision } from '../model/precision.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';

@@ -9,14 +9,9 @@ import { storeRows } from '../model/stored-weight.ts';
 import { openWeights, type WeightPiece } from '../model/weights.ts';
 import type { Device } from './device.ts';
 import { DeviceSampler } from './sampler.ts';
-<<<<<<< HEAD
+import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
 import { fingerprint, newHash, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson, textFingerprint } from './tokenizer.ts';
-=======
-import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
-import { fingerprint, sha256 } from './sha256.ts';
-import { loadTokenizer, readJson } from './tokenizer.ts';
->>>>>>> main
 import { DeviceTrainer } from './trainer.ts';
 import type { DeviceInfo, FileSource, LanguageModel, ModelInfo, Tokenizer } from './types.ts';
 
