@@ -136,18 +136,26 @@ function loaded(
   weights: ReadonlyMap<string, Tensor>,
 ): LanguageModel {
   const plan = budget(config, info.parameterCount);
+  const precision = info.precision ?? 'f32';
+  const numbers = device.numbers(precision);
   const subject: CheckSubject = {
     device,
     config,
     info,
-    precision: 'f32',
+    precision,
     weights,
     load: async (other, part, signal) => {
       const reader = await openWeights(part, files);
-      const loadedAgain = new Map<string, Tensor>();
-      for (const { name, shape } of modelWeights(part))
-        loadedAgain.set(name, other.upload((await reader.read(name, signal)).data, shape));
-      return loadedAgain;
+      const again = new Map<string, Tensor>();
+      for (const weight of modelWeights(part)) {
+        const stored = storeRows(precision, weight, (await reader.read(weight.name, signal)).data);
+        for (const [i, { name, dtype, shape }] of weightParts(precision, weight).entries()) {
+          const { tensor, write } = other.create(dtype, shape);
+          await write(0, stored[i] ?? new Float32Array());
+          again.set(name, tensor);
+        }
+      }
+      return again;
     },
   };
   return {
@@ -159,7 +167,7 @@ function loaded(
     createTrainer: async (lora, optimiser, seed) =>
       new DeviceTrainer(device, {
         config,
-        mode: { kind: 'lora', lora },
+        mode: { kind: 'lora', lora, numbers },
         optimiser,
         weights,
         parameters: initialAdapter(config, lora, stream(seed, 'adapter')),
@@ -173,6 +181,7 @@ function loaded(
         lora,
         adapter,
         weights,
+        numbers,
         rows: plan.samplingRows,
         slice: plan.slice,
       }),
