@@ -12,7 +12,7 @@ import type {
 import {
   type DType,
   dtypeOf,
-  encodeModel,
+  encodeParts,
   type Graph,
   sizeOf,
   staticShape,
@@ -192,8 +192,14 @@ export class Device {
   async compile(graph: Graph): Promise<Program> {
     const { ort, providers, gpu, threads } = this.options;
     const onGpu = gpu !== undefined;
+    // The native build takes such files from the disk only.
+    const { model, files } = encodeParts(
+      graph,
+      this.info.backend === 'cpu' ? Number.POSITIVE_INFINITY : LARGE,
+    );
     const session = await this.exclusive(() =>
-      ort.InferenceSession.create(encodeModel(graph), {
+      ort.InferenceSession.create(model, {
+        ...(files.length > 0 ? { externalData: files } : {}),
         executionProviders: providers,
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
@@ -378,6 +384,8 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Bytes on their way to the GPU at once; the browser holds each until it is there. */
 const MOST_UNSENT = 2 ** 26;
+/** Bytes from which a constant is handed over beside its graph and not within it. */
+const LARGE = 2 ** 16;
 /** Milliseconds in which a loss that made a call fail becomes known. */
 const LOSS_PATIENCE = 500;
 /** Programs kept compiled at once. */

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { FileSource, LanguageModel } from '../../src/engine/types.ts';
-import { urlFolder } from '../../src/service/sources.ts';
+import { urlFolder } from '../../src/service/url-folder.ts';
 
 const LORA = { rank: 2, alpha: 4, targets: ['q_proj', 'v_proj', 'down_proj'] };
 const PATIENCE = 600_000;

@@ -24,7 +24,7 @@ beforeAll(async () => {
     await openDevice({ backend: 'wasm' }),
     folder(`${PUBLIC}models/default-lm`),
   );
-  embedder = await openEmbedder({ base: `${PUBLIC}models/`, name: 'default-embedder', pooling: 'mean' });
+  embedder = await openEmbedder({ source: folder(`${PUBLIC}models/default-embedder`), pooling: 'mean' });
   dataset = await readDataset(
     'word-helper',
     await readFile(`${PUBLIC}datasets/word-helper/train.jsonl`, 'utf8'),
