@@ -19,7 +19,7 @@ import { UsageError } from './headless/fail.ts';
 import { Output } from './headless/output.ts';
 import { ProgressPrinter } from './headless/progress.ts';
 import { type LocalServer, startServer } from './headless/server.ts';
-import { checkText, summaryText } from './headless/summary.ts';
+import { checkText, failureText, summaryText } from './headless/summary.ts';
 import { setup } from './setup.ts';
 
 /** Exit codes: a failed run, a wrong command line, an interrupted run (as shells have it). */
@@ -108,7 +108,7 @@ async function finish(
     return INTERRUPTED;
   }
   if (result.type === 'failed') {
-    throw new RunFailed(`${result.error.stage}: ${withNames(result.error.message, names)}`);
+    throw new RunFailed(withNames(failureText(result.error), names));
   }
   if (result.type === 'check') {
     console.log(withNames(checkText(result.check), names));

@@ -1,5 +1,5 @@
 /** What is printed at the end of a run or a check. */
-import type { Arm, HeldOutScore, Report, RunManifest } from '../../src/pipeline/types.ts';
+import type { Arm, HeldOutScore, Report, RunError, RunManifest } from '../../src/pipeline/types.ts';
 import type { CheckResult } from '../../src/pipeline/worker-api.ts';
 import { duration, short } from './progress.ts';
 
@@ -51,6 +51,16 @@ export function summaryText(report: Report, manifest: RunManifest): string {
   const total = Object.values(manifest.seconds).reduce((sum, seconds) => sum + seconds, 0);
   lines.push(`Time: ${duration(total)} (${times.join(', ')})`);
   return lines.join('\n');
+}
+
+/** Why a run failed, what is likely behind it, and what to do. */
+export function failureText({ stage, message, reasons = [], offer }: RunError): string {
+  return [
+    `${stage}: ${message}`,
+    // The first reason of a failed step is part of its message.
+    ...reasons.filter((reason) => !message.includes(reason)).map((reason) => `  likely: ${reason}`),
+    ...(offer === 'wasm' ? ['  Run it again with --backend wasm.'] : []),
+  ].join('\n');
 }
 
 /** What --check prints. */

@@ -1,16 +1,32 @@
 /** All that the page's buttons do. */
 
 export { forgetAdapter, pickAdapter } from './actions/adapter.ts';
-export { chatWith, checkRun, seeRow } from './actions/ask.ts';
+export { chatWith, checkDevice, checkRun, seeRow } from './actions/ask.ts';
 export { boot } from './actions/boot.ts';
 export { downloadAdapter, downloadFile } from './actions/download.ts';
 export { discardEdits, edit, markAnswer } from './actions/edits.ts';
 export { answerFile, cancelExport, downloadFormat } from './actions/exports.ts';
+export { applySuggestion, measureFit } from './actions/fit.ts';
 export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { cancelImport, readDifferently, readMapped, setMapping } from './actions/import-data.ts';
+export {
+  cancelFetch,
+  choose,
+  chooseModel,
+  fetchFound,
+  forgetSearch,
+  giveToken,
+  judgeAgain,
+  listModels,
+  lookUp,
+  removeCached,
+  removeFolder,
+  tryAgain,
+} from './actions/models.ts';
 export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
 export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';
+export { lowerRate, resumeLower, resumeOnWasm } from './actions/remedies.ts';
 export { pause, start, stop } from './actions/run.ts';
 export {
   deleteRuns,

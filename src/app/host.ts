@@ -3,6 +3,8 @@ import type { RunConfig } from '../pipeline/config.ts';
 import type { RunManifest, RunStore } from '../pipeline/types.ts';
 import type { DataStore } from '../storage/data-store.ts';
 import type { Storage } from '../storage/index.ts';
+import type { FolderInfo } from '../storage/schema.ts';
+import type { FolderFile } from './models/folder.ts';
 
 let opening: Promise<Storage> | null = null;
 
@@ -28,12 +30,14 @@ export const host = {
     (await storage()).changeDataset(id, datasetId),
   data: async (): Promise<DataStore> => (await storage()).data,
   /** Stores a model folder and returns the name under which a run's settings name it. */
-  saveModelFolder: async (name: string, files: readonly File[]): Promise<string> => {
-    const inside = (file: File) => file.webkitRelativePath.split('/').slice(1).join('/') || file.name;
+  saveModelFolder: async (name: string, files: readonly FolderFile[]): Promise<string> => {
     await (await storage()).saveModelFolder(
       name,
-      files.map((file) => ({ path: inside(file), data: file })),
+      files.map(({ path, file }) => ({ path, data: file })),
     );
     return name;
   },
+  /** The folders that the user gave, start adapters among them. */
+  listModelFolders: async (): Promise<FolderInfo[]> => (await storage()).listModelFolders(),
+  deleteModelFolder: async (name: string): Promise<void> => (await storage()).deleteModelFolder(name),
 };

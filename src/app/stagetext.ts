@@ -2,6 +2,7 @@
 import type { RunConfig } from '../pipeline/config.ts';
 import type { Stage } from '../pipeline/types.ts';
 import { count, duration, figure, percent, plural, short } from './format.ts';
+import { modelName } from './models/names.ts';
 import type { RunView } from './state.ts';
 
 export const STAGE_NAME: Readonly<Record<Stage, string>> = {
@@ -112,7 +113,7 @@ export function timeLeft(view: RunView, stage: Stage): string {
 export function railPlan(stage: Stage, config: RunConfig, rows: number | null): string {
   switch (stage) {
     case 'model':
-      return config.model === 'default' ? 'example model' : config.model;
+      return modelName(config.model);
     case 'data':
       return rows === null ? '' : plural(rows, 'row');
     case 'sft':

@@ -8,10 +8,12 @@ export interface OpenOptions {
   readonly wasmPath?: string;
   /** Most threads to use; default all cores. */
   readonly threads?: number;
+  /** Milliseconds that the graphics driver may take to answer. */
+  readonly patience?: number;
 }
 
 /** A GPU adapter that computes on the CPU is slower than WASM: 'auto' counts it as none. */
-function isSoftware(adapter: GPUAdapter): boolean {
+export function isSoftware(adapter: GPUAdapter): boolean {
   const { vendor, architecture, description, device } = adapter.info;
   return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(
     `${vendor} ${architecture} ${description} ${device}`,
@@ -22,43 +24,66 @@ function adapterName({ vendor, architecture, description, device }: GPUAdapterIn
   return description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed GPU';
 }
 
-async function findAdapter(): Promise<GPUAdapter | null> {
-  // navigator.gpu is missing outside secure contexts and in Node, whatever the types say.
-  const gpu: GPU | undefined = globalThis.navigator?.gpu;
-  return (await gpu?.requestAdapter({ powerPreference: 'high-performance' })) ?? null;
+/** What a driver that hangs does not do, in milliseconds: answer. */
+const PATIENCE_MS = 20_000;
+
+async function answered<T>(asked: Promise<T>, what: string, patience: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${what} did not come within ${patience / 1000} seconds`)),
+      patience,
+    );
+  });
+  try {
+    return await Promise.race([asked, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-/** The adapter that `openDevice` would take, or null where it would compute in WebAssembly. */
+/** @throws Error that says why there is none */
+async function findAdapter(patience: number): Promise<GPUAdapter> {
+  // navigator.gpu is missing outside secure contexts and in Node, whatever the types say.
+  const gpu: GPU | undefined = globalThis.navigator?.gpu;
+  if (!gpu) throw new Error('this browser has no WebGPU, or has it for pages over https alone');
+  const adapter = await answered(
+    gpu.requestAdapter({ powerPreference: 'high-performance' }),
+    'the answer of the graphics driver',
+    patience,
+  );
+  if (!adapter) throw new Error('this browser offers no GPU adapter');
+  return adapter;
+}
+
+/** The adapter that `openDevice` would take, or null where it would compute in WebAssembly or not at all. */
 export async function backendFor(backend: OpenOptions['backend']): Promise<GPUAdapter | null> {
-  const adapter = backend === 'wasm' ? null : await findAdapter();
+  if (backend === 'wasm') return null;
+  const adapter = await findAdapter(PATIENCE_MS).catch(() => null);
   return adapter && (backend === 'webgpu' || !isSoftware(adapter)) ? adapter : null;
 }
 
+/** @throws DeviceError where WebGPU was asked for by name and does not start */
 export async function openDevice(options: OpenOptions): Promise<Device> {
-  const adapter = options.backend === 'wasm' ? null : await findAdapter();
-  if (options.backend === 'webgpu' && !adapter) {
-    throw new DeviceError(
-      'WebGPU was asked for, but this browser offers no GPU adapter. Choose the backend "auto" or "wasm", or open the page in a browser with WebGPU on.',
-    );
-  }
-  if (adapter && (options.backend === 'webgpu' || !isSoftware(adapter))) {
-    try {
-      return await openWebGpu(adapter, options);
-    } catch (error) {
-      if (options.backend === 'webgpu') throw error;
-      return openWasm(
-        options,
-        `WebGPU did not start (${error instanceof Error ? error.message : String(error)})`,
-      );
+  if (options.backend === 'wasm') return openWasm(options, 'WebAssembly was asked for');
+  try {
+    const adapter = await findAdapter(options.patience ?? PATIENCE_MS);
+    if (options.backend === 'auto' && isSoftware(adapter)) {
+      return openWasm(options, `the only GPU adapter computes in software (${adapterName(adapter.info)})`);
     }
+    return await openWebGpu(adapter, options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (options.backend === 'auto') return openWasm(options, `WebGPU did not start: ${why}`);
+    throw new DeviceError(`WebGPU did not start: ${why}. Choose WebAssembly, or try another browser.`, {
+      reasons: [
+        'The graphics driver is too old, blocked by the browser, or switched off in its settings.',
+        'The machine has no graphics processor that this browser can use.',
+      ],
+      offer: 'wasm',
+      cause: error,
+    });
   }
-  const why =
-    options.backend === 'wasm'
-      ? 'WebAssembly was asked for'
-      : adapter
-        ? `the only GPU adapter computes in software (${adapterName(adapter.info)})`
-        : 'this browser offers no GPU adapter';
-  return openWasm(options, why);
 }
 
 function configure(ort: Ort, options: OpenOptions): number {
@@ -98,7 +123,7 @@ async function openWebGpu(adapter: GPUAdapter, options: OpenOptions): Promise<De
   const threads = configure(ort, options);
   const { limits } = adapter;
   // The largest buffers the adapter has: weights of real models pass the default 128 MiB.
-  const gpu = await adapter.requestDevice({
+  const asked = adapter.requestDevice({
     requiredFeatures: (['shader-f16', 'subgroups'] as const).filter((f) => adapter.features.has(f)),
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -111,6 +136,7 @@ async function openWebGpu(adapter: GPUAdapter, options: OpenOptions): Promise<De
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
     },
   });
+  const gpu = await answered(asked, 'a device of the graphics driver', options.patience ?? PATIENCE_MS);
   const name = adapterName(adapter.info);
   const info: DeviceInfo = {
     backend: 'webgpu',

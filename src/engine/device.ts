@@ -12,13 +12,15 @@ import type {
 import {
   type DType,
   dtypeOf,
-  encodeModel,
+  encodeParts,
   type Graph,
   sizeOf,
   staticShape,
   type TensorData,
 } from '../graph/index.ts';
 import { AdvisedError } from '../model/advised.ts';
+import type { Numbers } from '../model/matrix.ts';
+import type { Precision } from '../model/precision.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -101,7 +103,16 @@ export class Device {
     this.info = options.info;
     void options.gpu?.lost.then(({ reason, message }) =>
       this.calls.end(
-        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`),
+        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`, {
+          offer: 'wasm',
+        }),
+      ),
+    );
+    // What comes after an error that no one asked about (a shader that does not compile, memory that is not there) is
+    // computed from what the failed command left undone.
+    options.gpu?.addEventListener('uncapturederror', ({ error }) =>
+      this.calls.end(
+        new DeviceError(`the graphics driver reported an error (${error.message})`, { offer: 'wasm' }),
       ),
     );
   }
@@ -121,7 +132,7 @@ export class Device {
       if ('error' in outcome && !this.calls.ended)
         await new Promise((resolve) => setTimeout(resolve, LOSS_PATIENCE));
       if (this.calls.ended) throw this.calls.ended;
-      if ('error' in outcome) throw outcome.error;
+      if ('error' in outcome) throw driverError(outcome.error);
       return outcome.value;
     });
   }
@@ -181,8 +192,14 @@ export class Device {
   async compile(graph: Graph): Promise<Program> {
     const { ort, providers, gpu, threads } = this.options;
     const onGpu = gpu !== undefined;
+    // The native build takes such files from the disk only.
+    const { model, files } = encodeParts(
+      graph,
+      this.info.backend === 'cpu' ? Number.POSITIVE_INFINITY : LARGE,
+    );
     const session = await this.exclusive(() =>
-      ort.InferenceSession.create(encodeModel(graph), {
+      ort.InferenceSession.create(model, {
+        ...(files.length > 0 ? { externalData: files } : {}),
         executionProviders: providers,
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
@@ -255,12 +272,28 @@ export class Device {
     };
   }
 
+  /** The precision in which weights can be kept here, and why where it is not the one asked for. */
+  keeps(precision: Precision): { precision: Precision; note: string } {
+    const { gpu } = this.options;
+    if (precision !== 'f16' || !gpu || gpu.features.has('shader-f16')) return { precision, note: '' };
+    return {
+      precision: 'f32',
+      note: 'this GPU has no float16 (shader-f16), so the weights are kept as float32; q8 and q4 need less memory',
+    };
+  }
+
+  /** How graphs for this device work with frozen weights of a precision. */
+  numbers(precision: Precision): Numbers {
+    return { precision, gpu: this.options.gpu !== undefined };
+  }
+
   /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
   private buffer(gpu: GPUDevice, bytes: number, mappedAtCreation: boolean): GPUBuffer {
     const most = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
     if (bytes > most) {
       throw new DeviceError(
         `one tensor needs ${megabytes(bytes)}, but this GPU's buffers hold ${megabytes(most)}: choose a precision of fewer bits, or WebAssembly`,
+        { offer: 'wasm' },
       );
     }
     return gpu.createBuffer({
@@ -311,6 +344,13 @@ export class Device {
   }
 }
 
+/** A failure of a call on the GPU, with the way out. */
+function driverError(error: unknown): DeviceError {
+  if (error instanceof DeviceError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new DeviceError(`the graphics driver failed (${why})`, { offer: 'wasm', cause: error });
+}
+
 /** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */
 async function readBuffer(
   gpu: GPUDevice,
@@ -344,6 +384,8 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Bytes on their way to the GPU at once; the browser holds each until it is there. */
 const MOST_UNSENT = 2 ** 26;
+/** Bytes from which a constant is handed over beside its graph and not within it. */
+const LARGE = 2 ** 16;
 /** Milliseconds in which a loss that made a call fail becomes known. */
 const LOSS_PATIENCE = 500;
 /** Programs kept compiled at once. */

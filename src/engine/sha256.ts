@@ -1,14 +1,17 @@
-/** SHA-256 by the platform. */
+/** SHA-256, taken piece by piece where what is hashed is never whole in memory. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 
-export async function sha256(part: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(part)));
+export { sha256 };
+
+export interface Hash {
+  update(bytes: Uint8Array): unknown;
+  digest(): Uint8Array;
 }
 
+export const newHash = (): Hash => sha256.create();
+
 /** One hash for all files: that of their hashes. */
-export async function fingerprint(hashes: readonly Uint8Array[]): Promise<string> {
-  const all = new Uint8Array(hashes.length * 32);
-  hashes.forEach((hash, i) => {
-    all.set(hash, i * 32);
-  });
-  return [...(await sha256(all))].map((b) => b.toString(16).padStart(2, '0')).join('');
+export function fingerprint(hashes: readonly Uint8Array[]): string {
+  return bytesToHex(sha256(concatBytes(...hashes)));
 }

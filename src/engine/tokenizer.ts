@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { compileChatTemplate, pickChatTemplate, specialTokens } from '../model/chat.ts';
 import { ModelError } from '../model/config.ts';
 import { excerpt } from '../model/text.ts';
+import { fingerprint, sha256 } from './sha256.ts';
 import type { FileSource, Tokenizer } from './types.ts';
 
 const ids = v.optional(v.nullable(v.union([v.number(), v.array(v.number())])));
@@ -125,6 +126,19 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
     pieces: (list) =>
       wholeCharacters(list, (ids) => tokenizer.decode([...ids], { skip_special_tokens: false })),
   };
+}
+
+/** The files that `loadTokenizer` reads, config.json apart, which belongs to the weights' fingerprint. */
+const FILES = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'generation_config.json'];
+
+/** SHA-256 over those files and which of them there are, hex. */
+export async function textFingerprint(source: FileSource): Promise<string> {
+  const hashes: Uint8Array[] = [];
+  for (const path of FILES) {
+    const bytes = await source.read(path);
+    hashes.push(Uint8Array.of(bytes ? 1 : 0), sha256(bytes ?? new Uint8Array()));
+  }
+  return fingerprint(hashes);
 }
 
 function asRecord(value: unknown, path: string, source: FileSource): Record<string, unknown> {

@@ -1,5 +1,6 @@
 /** What is trained, on a device: flat vectors with their AdamW moments, the gradients of a step, and the step itself. */
 import type { Tensor } from 'onnxruntime-web';
+import { NonFiniteError } from '../model/non-finite.ts';
 import { adamWGraph, adamWRates, squaredNormGraph } from '../model/optimizer.ts';
 import { elements, type ParameterShape, unitSize } from '../model/parameters.ts';
 import { type Device, dispose, pick } from './device.ts';
@@ -14,6 +15,8 @@ export interface UnitState {
   readonly zero: Tensor;
   readonly decayed: Tensor;
   readonly size: number;
+  /** What the last update replaced; null where there was none, or it was taken back. */
+  replaced: { readonly parameters: Tensor; readonly m: Tensor; readonly v: Tensor } | null;
 }
 
 /** One unit a layer, or more in full training (src/model/parameters.ts); parameters are one flat vector each. */
@@ -42,6 +45,7 @@ export class TrainedUnits {
       v: zeros(),
       zero: zeros(),
       sum: null,
+      replaced: null,
       decayed: this.device.upload(decayedMask(shape), [size]),
       size,
     };
@@ -73,20 +77,24 @@ export class TrainedUnits {
     return vectors;
   }
 
-  /** AdamW on every unit with the gradient clipped to the global norm; returns the norm before clipping. */
+  /**
+   * AdamW on every unit with the gradient clipped to the global norm; returns the norm before clipping. What it
+   * replaces is kept: only the next step shows whether the new parameters still give numbers.
+   *
+   * @throws NonFiniteError where the gradient is not finite; nothing is changed then
+   */
   async update(learningRate: number): Promise<number> {
     const { optimiser } = this;
     let squares = 0;
-    for (const { sum, zero, size } of this.all) {
+    for (const [index, { sum, zero, size }] of this.all.entries()) {
       const program = await this.device.program(`norm ${size}`, () => squaredNormGraph(size));
       const out = pick(await program.run({ gradient: sum ?? zero }), 'sum');
-      squares += (await this.device.readFloats(out))[0] ?? 0;
+      const [square = Number.NaN] = await this.device.readFloats(out);
       dispose(out);
+      if (!Number.isFinite(square)) throw new NonFiniteError({ what: 'gradient', place: `layer ${index}` });
+      squares += square;
     }
     const norm = Math.sqrt(squares);
-    if (!Number.isFinite(norm)) {
-      throw new Error(`the gradient is not a number after ${this.step_} steps: try a lower learning rate`);
-    }
     const scale =
       optimiser.maxGradNorm > 0 && norm > optimiser.maxGradNorm ? optimiser.maxGradNorm / norm : 1;
     this.step_++;
@@ -101,9 +109,28 @@ export class TrainedUnits {
       unit.parameters = pick(out, 'parameters_out');
       unit.m = pick(out, 'm_out');
       unit.v = pick(out, 'v_out');
-      dispose(parameters, m, v);
+      this.forget(unit);
+      unit.replaced = { parameters, m, v };
     }
     return norm;
+  }
+
+  /** Takes the last update back; false where none is held. One is, after every update, until the next. */
+  undo(): boolean {
+    if (this.all.some(({ replaced }) => replaced === null)) return false;
+    for (const unit of this.all) {
+      const { parameters, m, v, replaced } = unit;
+      if (!replaced) continue;
+      Object.assign(unit, replaced, { replaced: null });
+      dispose(parameters, m, v);
+    }
+    this.step_--;
+    return true;
+  }
+
+  private forget(unit: UnitState): void {
+    if (unit.replaced) dispose(unit.replaced.parameters, unit.replaced.m, unit.replaced.v);
+    unit.replaced = null;
   }
 
   async state(): Promise<TrainerState> {
@@ -117,6 +144,7 @@ export class TrainedUnits {
 
   async restore(state: TrainerState): Promise<void> {
     this.all.forEach((unit, i) => {
+      this.forget(unit);
       for (const key of ['parameters', 'm', 'v'] as const) {
         const data = state[key][i];
         if (data?.length !== unit.size) {
@@ -139,7 +167,10 @@ export class TrainedUnits {
 
   dispose(): void {
     this.dropSums();
-    for (const { parameters, m, v, zero, decayed } of this.all) dispose(parameters, m, v, zero, decayed);
+    for (const unit of this.all) {
+      this.forget(unit);
+      dispose(unit.parameters, unit.m, unit.v, unit.zero, unit.decayed);
+    }
     this.all.length = 0;
   }
 }

@@ -66,6 +66,8 @@ export interface Trainer {
   /**
    * One optimiser step over `groups`, in as many micro-batches as memory asks for. The learning rate is
    * this step's (schedules are pure functions in src/model/schedule.ts).
+   *
+   * @throws NonFiniteError where a log-probability, the loss or the gradient is not finite; nothing is changed then
    */
   step(
     groups: readonly Group[],
@@ -75,6 +77,11 @@ export interface Trainer {
   ): Promise<StepResult>;
   /** Reads parameters and moments back from the device. */
   state(): Promise<TrainerState>;
+  /**
+   * Takes the last step back, which may be done once after each: that new parameters give no numbers shows only in
+   * the step after. False where there was none since the trainer was made or restored.
+   */
+  undo(): Promise<boolean>;
   /** Replaces parameters, moments and step count. */
   restore(state: TrainerState): Promise<void>;
   /** Only the parameters, e.g. to hand to a sampler. */
@@ -217,6 +224,13 @@ export interface ModelInfo {
   readonly contextLength: number;
   /** SHA-256 over config and weights, hex. */
   readonly fingerprint: string;
+  /**
+   * SHA-256 over what makes tokens of text and text of tokens, hex: the tokenizer's files, the chat template's and the
+   * stop tokens'. Runs of earlier versions have none.
+   */
+  readonly textFingerprint?: string;
+  /** How the weights are kept on the device; may be another precision than was asked for. Absence is f32. */
+  readonly precision?: Precision;
 }
 
 /** A loaded model on a device. At most one trainer and one sampler are worked at a time (one queue). */

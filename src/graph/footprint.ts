@@ -3,22 +3,17 @@ import type { Graph } from './graph.ts';
 import { liveNodes, liveValues } from './live.ts';
 import type { Dim, DType, Node, OpName, Shape, Value } from './types.ts';
 
-const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, uint8: 1, int32: 4, int64: 8, bool: 1 };
+const BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
-/** Operators whose result may take the place of their first input where nothing reads that afterwards. */
-const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>([
-  'Add',
-  'Sub',
-  'Mul',
-  'Div',
-  'Neg',
-  'Exp',
-  'Log',
-  'Sqrt',
-  'Sigmoid',
-  'Tanh',
-  'Softmax',
-]);
+/** Operators whose result onnxruntime puts in their input's place where nothing else reads that (measured on WASM). */
+const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>(['Sigmoid', 'Tanh', 'Softmax']);
 
 /** Operators whose result is their input's memory under another shape or name. */
 const ALIAS: ReadonlySet<OpName> = new Set<OpName>(['Reshape', 'Detach']);
@@ -38,8 +33,8 @@ export interface Footprint {
 }
 
 /**
- * Follows the operators in the order in which onnxruntime runs them (depth first from the results), with each
- * result freed after its last reader.
+ * Follows the operators in the order in which onnxruntime runs them (depth first from the results, the last one
+ * first), with each result freed after its last reader.
  *
  * @param sizes run-time sizes by name; loops count as nothing, their bodies are measured by themselves
  */
@@ -114,7 +109,7 @@ function sizeOfDim(dim: Dim, sizes: Readonly<Record<string, number>>): number {
   }, 0);
 }
 
-/** The live operators, each after all that it reads, results taken one after the other. */
+/** The live operators, each after all that it reads, results taken one after the other from the last. */
 function depthFirst(graph: Graph, given: ReadonlySet<Value>): Node[] {
   const producer = new Map<Value, Node>();
   for (const node of liveNodes(graph)) for (const y of node.outputs) producer.set(y, node);
@@ -129,7 +124,7 @@ function depthFirst(graph: Graph, given: ReadonlySet<Value>): Node[] {
       open.push({ node, next: 0 });
     }
   };
-  for (const output of graph.outputs) {
+  for (const output of graph.outputs.toReversed()) {
     enter(output);
     for (let top = open.at(-1); top; top = open.at(-1)) {
       const input = top.node.inputs[top.next++];

@@ -3,6 +3,7 @@
  * a JSON header, then the tensors' bytes. Files come from anywhere, so nothing in the header is believed
  * before it is checked; an error says what is wrong and with which tensor.
  */
+import type { RangedFile } from './files.ts';
 import { InputError } from './text.ts';
 
 /** Bytes an element, of the types that can be read. */
@@ -45,24 +46,45 @@ const MAX_HEADER = 100_000_000;
  * @throws SafetensorsError
  */
 export function readHeader(file: Uint8Array): SafetensorsHeader {
-  if (file.byteLength < 8)
-    throw new SafetensorsError(`the file has ${file.byteLength} bytes; a header needs 8`);
-  const length = Number(view(file).getBigUint64(0, true));
-  if (length > MAX_HEADER || 8 + length > file.byteLength) {
-    throw new SafetensorsError(
-      `the header says ${length} bytes, but the file has ${file.byteLength - 8} after it`,
-    );
-  }
-  const text = utf8(file.subarray(8, 8 + length));
+  const length = headerLength(file.subarray(0, 8), file.byteLength);
+  return parseHeader(file.subarray(8, 8 + length), file.byteLength);
+}
+
+/** The same of a file that is read in parts: only the header is read, and its bytes handed to `seen`. */
+export async function openHeader(
+  file: RangedFile,
+  signal?: AbortSignal,
+  seen: (bytes: Uint8Array) => void = () => {},
+): Promise<SafetensorsHeader> {
+  const start = await file.read(0, Math.min(8, file.size), signal);
+  const length = headerLength(start, file.size);
+  const header = await file.read(8, 8 + length, signal);
+  seen(start);
+  seen(header);
+  return parseHeader(header, file.size);
+}
+
+/** The header's length, from the first 8 bytes of a file of `size` bytes. */
+function headerLength(start: Uint8Array, size: number): number {
+  if (start.byteLength < 8) throw new SafetensorsError(`the file has ${size} bytes; a header needs 8`);
+  const length = Number(view(start).getBigUint64(0, true));
+  if (length > MAX_HEADER || 8 + length > size)
+    throw new SafetensorsError(`the header says ${length} bytes, but the file has ${size - 8} after it`);
+  return length;
+}
+
+function parseHeader(header: Uint8Array, size: number): SafetensorsHeader {
+  const text = utf8(header);
   const json = parseJson(text);
   const names = topLevelKeys(text);
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated !== undefined) throw new SafetensorsError(`the name "${repeated}" occurs twice`);
+  const base = 8 + header.byteLength;
   const entries = Object.entries(json)
     .filter(([name]) => name !== '__metadata__')
-    .map(([name, value]) => readEntry(name, value, 8 + length));
-  checkRanges(entries, 8 + length, file.byteLength);
+    .map(([name, value]) => readEntry(name, value, base));
+  checkRanges(entries, base, size);
   return {
     tensors: new Map(entries.map((entry) => [entry.name, entry])),
     metadata: readMetadata(json.__metadata__),
@@ -71,14 +93,19 @@ export function readHeader(file: Uint8Array): SafetensorsHeader {
 
 /** One tensor as float32. `entry` must come from `readHeader(file)`. */
 export function readTensor(file: Uint8Array, entry: TensorEntry): Float32Array {
-  const count = (entry.end - entry.start) / BYTES[entry.dtype];
+  return decode(file.subarray(entry.start, entry.end), entry.dtype);
+}
+
+/** Stored numbers as float32, in memory of their own. */
+export function decode(stored: Uint8Array, dtype: SafetensorsType): Float32Array {
+  const count = stored.byteLength / BYTES[dtype];
   // A copy, because a file's tensors need not lie at multiples of four bytes. (Not slice(): a Node Buffer's
   // slice is no copy.)
-  const bytes = new Uint8Array(file.subarray(entry.start, entry.end));
-  if (entry.dtype === 'F32') return new Float32Array(bytes.buffer, 0, count);
+  const bytes = new Uint8Array(stored);
+  if (dtype === 'F32') return new Float32Array(bytes.buffer, 0, count);
   const halves = new Uint16Array(bytes.buffer, 0, count);
   const data = new Float32Array(count);
-  if (entry.dtype === 'BF16') {
+  if (dtype === 'BF16') {
     const bits = new Uint32Array(data.buffer);
     for (let i = 0; i < count; i++) bits[i] = (halves[i] ?? 0) << 16;
   } else {

@@ -21,13 +21,13 @@ export const arithmeticOf = (backend: string, precision: Precision): Arithmetic 
   backend === 'webgpu' && precision === 'f16' ? 'half' : 'single';
 
 /**
- * Relative differences that rounding explains. Measured ones are 10 to 100 times smaller in float32; a driver that
- * computes something else is off by far more.
+ * Relative differences that rounding explains. In float32 log-probabilities were seen to differ by 2e-7, gradients by
+ * 5e-7, slopes by 1e-4; a driver that computes something else is off by far more than is allowed.
  */
 export const ALLOWED: Readonly<
   Record<Arithmetic, { readonly logps: number; readonly gradients: number; readonly slope: number }>
 > = {
-  single: { logps: 1e-3, gradients: 1e-2, slope: 3e-2 },
+  single: { logps: 3e-4, gradients: 3e-3, slope: 1e-2 },
   half: { logps: 3e-2, gradients: 1e-1, slope: 2e-1 },
 };
 

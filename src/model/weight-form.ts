@@ -16,6 +16,8 @@ const BITS: Readonly<Record<Precision, number>> = { f32: 32, f16: 16, q8: 8, q4:
 
 export const isQuantised = (form: Precision): form is 'q8' | 'q4' => form === 'q8' || form === 'q4';
 
+export const bitsOf = (form: 'q8' | 'q4'): 4 | 8 => (form === 'q8' ? 8 : 4);
+
 /**
  * The form of one weight. Rows that are not whole blocks can't be quantised and stay float32. The embedding and the
  * head have 8 bits at least: they are what the log-probabilities are made of directly, and 4 bits show there first.

@@ -11,7 +11,14 @@ const short = (fingerprint: string): string => fingerprint.slice(0, 12);
 
 /** @throws IdentityError where `stored`, the model a run began with, is another than `now` */
 export function checkModel(stored: ModelInfo | undefined, now: ModelInfo): void {
-  if (stored === undefined || stored.fingerprint === now.fingerprint) return;
+  if (stored === undefined) return;
+  if (stored.fingerprint === now.fingerprint) {
+    // Runs of version 0.2 and before did not keep it.
+    if (stored.textFingerprint === undefined || stored.textFingerprint === now.textFingerprint) return;
+    throw new IdentityError(
+      `this run began with another tokenizer or chat template of the model ${stored.name} (SHA-256 ${short(stored.textFingerprint)} ...): the files tokenizer.json, tokenizer_config.json, chat_template.jinja and generation_config.json are not what they were, and what is tokenized already would not fit. Put the first ones back and resume, or begin a new run.`,
+    );
+  }
   throw new IdentityError(
     `this run began with the model ${stored.name} (SHA-256 ${short(stored.fingerprint)} ...), but what is under that name now is another one (${now.name}, ${short(now.fingerprint)} ...). Put the first one back and resume, or begin a new run.`,
   );

@@ -1,9 +1,11 @@
 /** The training loop that SFT and DPO share: order, schedule, metrics, checkpoints, previews. */
 import type { Group, GroupLoss, Trainer } from '../engine/types.ts';
+import { NonFiniteError } from '../model/non-finite.ts';
 import { shuffle, stream } from '../model/random.ts';
 import { learningRate } from '../model/schedule.ts';
 import type { OptimiserConfig } from './config.ts';
 import { type Context, ProgressMeter } from './context.ts';
+import { diverged } from './diverged.ts';
 import type { MetricRecord, TokenizedPrompt } from './types.ts';
 
 /**
@@ -73,7 +75,7 @@ export async function train(
   trainer: Trainer,
   task: TrainingTask,
 ): Promise<TrainingSummary> {
-  const { store, emit, signal, config } = context;
+  const { store, emit, signal, config, model } = context;
   const { stage, settings } = task;
   const steps = totalSteps(task.items, settings);
   const checkpoint = await store.checkpoint(stage);
@@ -91,6 +93,26 @@ export async function train(
     const cost = context.now() - before;
     checkpointSeconds += cost / 1000;
     due = context.now() + cost / CHECKPOINT_SHARE;
+  };
+  // The last step from which everything was a number is stored, in the place of any checkpoint after it.
+  const stopped = async (error: NonFiniteError): Promise<Error> => {
+    const failed = step + 1;
+    const undone = await trainer.undo();
+    if (undone) {
+      step--;
+      unsaved.splice(0, unsaved.length, ...unsaved.filter((metric) => metric.step <= step));
+      await save();
+    }
+    const losses = (await store.metrics(stage)).filter((m) => m.step <= step).map((m) => m.values.loss ?? 0);
+    return diverged(error, {
+      stage,
+      settings,
+      failed,
+      kept: undone ? step : null,
+      losses,
+      precision: config.precision,
+      backend: model.device.backend,
+    });
   };
   const schedule = {
     name: settings.schedule,
@@ -124,6 +146,7 @@ export async function train(
       if (step % previewEvery === 0 || step === steps) await preview(context, trainer, task, step);
     }
   } catch (error) {
+    if (error instanceof NonFiniteError) throw await stopped(error);
     if (signal.aborted && unsaved.length > 0) await save();
     throw error;
   }

@@ -1,6 +1,7 @@
 /** Files with numbers in them: safetensors, PEFT folders, GGUF, config.json and the index of sharded weights. */
 import fc from 'fast-check';
 import { type ModelConfig, ModelError, parseModelConfig } from '../../src/model/config.ts';
+import { wholeFiles } from '../../src/model/files.ts';
 import { GgufError, readGguf, writeGguf } from '../../src/model/gguf.ts';
 import { readGgufLora, writeGgufLora } from '../../src/model/gguf-lora.ts';
 import { modelWeights } from '../../src/model/parameters.ts';
@@ -155,10 +156,8 @@ const INDEX = JSON.stringify({
 fuzz('model.safetensors.index.json, and what a config asks of it', {
   inputs: fc.tuple(jsonLike(INDEX), valuesLike(CONFIG_TEXT)),
   read: async ([index, value]) => {
-    const read = await openWeights(parseModelConfig(value), {
-      name: 'm',
-      read: async (path) => (path === WEIGHTS_INDEX ? encode(index) : null),
-    });
+    const source = wholeFiles('m', async (path) => (path === WEIGHTS_INDEX ? encode(index) : null));
+    const read = await openWeights(parseModelConfig(value), source);
     const outside = read.files.find(({ path }) => /[/\\]|^\./.test(path));
     if (outside !== undefined) throw new Error(`it would read ${outside.path}`);
   },

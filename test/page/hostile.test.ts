@@ -130,7 +130,9 @@ test("a model folder's name and its chat template's own words", async () => {
   );
   await page.getByRole('button', { name: /1\s*Model/ }).click();
   const chooser = page.waitForEvent('filechooser');
-  await page.getByRole('button', { name: 'Use another model' }).first().click();
+  await page.getByRole('button', { name: 'Use another model' }).click();
+  await page.getByRole('tab', { name: 'From a folder' }).click();
+  await page.getByRole('button', { name: 'Choose a folder' }).click();
   await (await chooser).setFiles(folder);
   await page.getByText(String.raw`evil \u202elnosj`).first().waitFor({ timeout: 60_000 });
   await onlyText();

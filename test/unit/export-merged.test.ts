@@ -2,6 +2,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AdapterWeights, Group, LanguageModel } from '../../src/engine/types.ts';
+import { wholeFiles } from '../../src/model/files.ts';
 import { readHeader, type SafetensorsType } from '../../src/model/safetensors.ts';
 import { exportMerged } from '../../src/pipeline/export/merged.ts';
 import { DEFAULT_OPTIONS, ExportError, type ExportOptions } from '../../src/pipeline/export/types.ts';
@@ -134,10 +135,8 @@ describe('the folder', () => {
 
 describe('reading shards', () => {
   const files = async () => allFiles(exportMerged, run({ dtype: 'F16', shardBytes: 600_000 }));
-  const source = (all: Map<string, { bytes: Uint8Array }>) => ({
-    name: 'sharded',
-    read: async (path: string) => all.get(`merged/${path}`)?.bytes ?? null,
-  });
+  const source = (all: Map<string, { bytes: Uint8Array }>) =>
+    wholeFiles('sharded', async (path) => all.get(`merged/${path}`)?.bytes ?? null);
   const load = async (all: Map<string, { bytes: Uint8Array }>) => {
     const { openWeights } = await import('../../src/model/weights.ts');
     const reader = await openWeights(model.config, source(all));

@@ -7,29 +7,24 @@ import {
   AutoTokenizer,
   env,
   type PreTrainedModel,
-  Tensor,
 } from '@huggingface/transformers';
 import * as ort from 'onnxruntime-node';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { LanguageModel } from '../../src/engine/types.ts';
-import { exportOnnx } from '../../src/pipeline/export/onnx.ts';
+import type { AdapterWeights, LanguageModel } from '../../src/engine/types.ts';
 import {
   DEFAULT_LM,
-  exportRun,
   greedy,
   LORA,
   loadModel,
   PROMPTS,
   promptIds,
   randomAdapter,
-  written,
 } from '../fixtures/export-run.ts';
+import { exported, generated } from '../fixtures/onnx-export.ts';
 import { REAL_DATA, REAL_DATA_NOTE, realPath } from '../fixtures/realdata.ts';
 
 let model: LanguageModel;
 beforeAll(async () => {
-  env.allowRemoteModels = false;
-  env.allowLocalModels = true;
   model = await loadModel(DEFAULT_LM);
 }, 120_000);
 
@@ -38,57 +33,11 @@ afterEach(async () => {
   for (const path of made.splice(0)) await rm(path, { recursive: true, force: true });
 });
 
-async function exported(
-  of: LanguageModel,
-  adapter: Parameters<typeof exportRun>[1],
-): Promise<PreTrainedModel> {
-  const out = await written(exportOnnx, exportRun(of, adapter));
-  made.push(out);
-  env.localModelPath = `${out}/`;
-  return AutoModelForCausalLM.from_pretrained('onnx', { dtype: 'fp32' });
-}
-
-/** Rows of ids to the left of which `pad` fills up, and the mask that says so. */
-function padded(rows: readonly (readonly number[])[], pad: number) {
-  const width = Math.max(...rows.map((row) => row.length));
-  const fill = (value: (row: readonly number[], i: number) => number) =>
-    new Tensor(
-      'int64',
-      BigInt64Array.from(
-        rows.flatMap((row) =>
-          Array.from({ length: width }, (_, i) => BigInt(value(row, i - width + row.length))),
-        ),
-      ),
-      [rows.length, width],
-    );
-  return {
-    input_ids: fill((row, i) => row[i] ?? pad),
-    attention_mask: fill((_, i) => (i < 0 ? 0 : 1)),
-    width,
-  };
-}
-
-/** Greedy tokens by transformers.js's own generate(), for all rows at once. */
-async function generated(
-  theirs: PreTrainedModel,
-  rows: readonly (readonly number[])[],
-  stopIds: readonly number[],
-  max_new_tokens: number,
-): Promise<number[][]> {
-  const { input_ids, attention_mask, width } = padded(rows, 0);
-  const output = await theirs.generate({
-    inputs: input_ids,
-    attention_mask,
-    do_sample: false,
-    max_new_tokens,
-    eos_token_id: stopIds.length > 0 ? [...stopIds] : [-1],
-  });
-  if (!(output instanceof Tensor)) throw new Error('generate() gave no tensor');
-  return output.tolist().map((row: bigint[]) => {
-    const ids = row.slice(width).map(Number);
-    const end = ids.findIndex((id) => stopIds.includes(id));
-    return end < 0 ? ids : ids.slice(0, end + 1);
-  });
+/** The export loaded; its folder is removed after the test. */
+async function loaded(of: LanguageModel, adapter: AdapterWeights | null): Promise<PreTrainedModel> {
+  const { folder, theirs } = await exported(of, adapter);
+  made.push(folder);
+  return theirs;
 }
 
 describe('the default model in transformers.js', () => {
@@ -103,7 +52,7 @@ describe('the default model in transformers.js', () => {
       // Rows of different lengths: left padding is at work.
       expect(new Set(rows.map((row) => row.length)).size).toBeGreaterThan(1);
       const ours = await greedy(model, adapter, rows);
-      const theirs = await exported(model, adapter);
+      const theirs = await loaded(model, adapter);
       const { stopIds } = model.tokenizer;
       expect(await generated(theirs, rows, stopIds, 24)).toEqual(ours);
       for (const [i, row] of rows.entries()) {
@@ -116,7 +65,7 @@ describe('the default model in transformers.js', () => {
   );
 
   test('the folder stands by itself: tokenizer with chat template, config, generation_config', async () => {
-    const theirs = await exported(model, null);
+    const theirs = await loaded(model, null);
     const config = await AutoConfig.from_pretrained('onnx');
     expect(config.model_type).toBe('llama');
     const tokenizer = await AutoTokenizer.from_pretrained('onnx');
@@ -135,7 +84,7 @@ describe('the default model in transformers.js', () => {
   }, 120_000);
 
   test('logits of a cached step are those of the whole sequence', async () => {
-    const theirs = await exported(model, randomAdapter(model));
+    const theirs = await loaded(model, randomAdapter(model));
     const [row = []] = promptIds(model);
     const session = await ort.InferenceSession.create(`${made.at(-1)}/onnx/onnx/model.onnx`);
     expect(session.inputNames.slice(0, 5)).toEqual([
@@ -186,7 +135,7 @@ describe.skipIf(REAL_DATA === null)(`a real model (${REAL_DATA_NOTE})`, () => {
       const stories = await loadModel(realPath('stories260k-hf'));
       const adapter = adapted ? randomAdapter(stories, 0.05) : null;
       const ours = await greedyFrom(stories, adapter);
-      const theirs = await exported(stories, adapter);
+      const theirs = await loaded(stories, adapter);
       expect((await generated(theirs, [[1]], [], 200))[0]).toEqual(ours);
       await theirs.dispose();
       if (!adapted) {

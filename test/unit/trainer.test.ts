@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import type { Device } from '../../src/engine/device.ts';
+import type { GroupLoss } from '../../src/engine/types.ts';
 import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
 import { groupOf, trainerSuite } from '../fixtures/trainer-suite.ts';
 
@@ -53,9 +54,38 @@ describe('trainer on WASM', () => {
     );
     const once = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true).gradients(groups, loss);
     const pieces = await referenceTrainer(device, { kind: 'lora', lora: LORA }, true, {
-      maxRows: 1,
+      maxRows: 8 + 4 * 8,
     }).gradients(groups, loss);
     expect(Math.abs(once.loss / pieces.loss - 1)).toBeLessThan(1e-6);
+    once.gradients.forEach((g, i) => {
+      expect(relativeError(g, pieces.gradients[i] ?? [])).toBeLessThan(3e-6);
+    });
+  });
+
+  test('a group larger than a micro-batch goes through in pieces, to the same loss and gradients', async () => {
+    const groups = [groupOf(16, reference.config.vocab), groupOf(2, reference.config.vocab)];
+    const loss = dpoLoss(
+      groups.map((group) => group.responseIds.map((_, j) => -10 - j / 3)),
+      2,
+    );
+    const options = { maxRows: 8 + 5 * 8 };
+    const whole = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+    const cut = referenceTrainer(device, { kind: 'lora', lora: LORA }, true, options);
+    const [expected, actual] = [await whole.logps(groups), await cut.logps(groups)];
+    expect(actual.map((group) => group.map((row) => row.length))).toEqual(
+      expected.map((group) => group.map((row) => row.length)),
+    );
+    expect(
+      relativeError(
+        actual.flat().flatMap((row) => [...row]),
+        expected.flat().flatMap((row) => [...row]),
+      ),
+    ).toBeLessThan(1e-6);
+    const [once, pieces] = [await whole.gradients(groups, loss), await cut.gradients(groups, loss)];
+    expect(Math.abs(once.loss / pieces.loss - 1)).toBeLessThan(1e-6);
+    expect(pieces.tokens).toBe(once.tokens);
+    for (const [key, value] of Object.entries(once.metrics))
+      expect(pieces.metrics[key]).toBeCloseTo(value, 5);
     once.gradients.forEach((g, i) => {
       expect(relativeError(g, pieces.gradients[i] ?? [])).toBeLessThan(3e-6);
     });
@@ -78,6 +108,28 @@ describe('trainer on WASM', () => {
     for (const [name, data] of base) {
       expect(trainer.frozen().find(([other]) => other === name)?.[1].data, name).toEqual(data);
     }
+  });
+
+  test('a step whose gradient is not finite changes nothing; a step is taken back to the bit', async () => {
+    const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+    const loss = dpoLoss(reference.references, 2);
+    await trainer.step(GROUPS, loss, 2e-3);
+    const before = await trainer.state();
+    const huge: GroupLoss = (i, logps) => ({ ...loss(i, logps), coefficients: logps.map(() => 1e38) });
+    await expect(trainer.step(GROUPS, huge, 2e-3)).rejects.toMatchObject({
+      name: 'NonFiniteError',
+      what: 'gradient',
+      place: expect.stringMatching(/^layer \d$/),
+    });
+    expect(await trainer.state()).toEqual(before);
+    const none: GroupLoss = (i, logps) => ({ ...loss(i, logps), loss: Number.NaN });
+    await expect(trainer.step(GROUPS, none, 2e-3)).rejects.toMatchObject({ what: 'loss', place: null });
+    await trainer.step(GROUPS, loss, 2e-3);
+    expect(await trainer.state()).not.toEqual(before);
+    expect(await trainer.undo()).toBe(true);
+    expect(await trainer.state()).toEqual(before);
+    expect(await trainer.undo()).toBe(false);
+    expect(await trainer.state()).toEqual(before);
   });
 
   test('twenty steps follow the pinned loss trajectory', async () => {

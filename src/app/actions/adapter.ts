@@ -89,7 +89,10 @@ async function use({ name, config: settings, weights }: AdapterFiles): Promise<v
   const lora = uniformLora(readPeft(await settings.text(), bytes).modules);
   // A name of its own: another adapter under the same file name must not take its place.
   const stored = [new File([settings], CONFIG), new File([weights], WEIGHTS)];
-  const adapter = await host.saveModelFolder(`${name} ${await contentMark(stored)}`, stored);
+  const adapter = await host.saveModelFolder(
+    `${name} ${await contentMark(stored)}`,
+    stored.map((file) => ({ path: file.name, file })),
+  );
   edit({ ...config.value, adapter, lora, sft: { ...config.value.sft, epochs: 0 } });
   selected.value = 'model';
   said.value = `The run starts from ${name}: rank ${lora.rank}, ${lora.targets.length} of 7 matrices a layer.`;

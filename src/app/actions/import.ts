@@ -1,16 +1,15 @@
 /** The user's own prompts and models: picked or dropped. */
-import { visible } from '../../model/text.ts';
 import { host } from '../host.ts';
 import { contentMark } from '../mark.ts';
+import { type FolderFile, modelFolder } from '../models/folder.ts';
 import { problemOf } from '../problems.ts';
-import { config } from '../settings.ts';
-import { busy, problem, said, selected, view } from '../signals.ts';
+import { busy, problem, said } from '../signals.ts';
 import { takeAdapter } from './adapter.ts';
-import { edit } from './edits.ts';
 import { useData } from './import-data.ts';
+import { choose } from './models.ts';
 import { askFiles } from './pick.ts';
 import { importRuns, isProject } from './project.ts';
-import { openRuns } from './runs.ts';
+import { openRuns, openStage } from './runs.ts';
 import { measureStorage } from './space.ts';
 
 /** What the picker offers; a dropped file is looked into whatever its name. */
@@ -22,7 +21,7 @@ export async function pickDataset(): Promise<void> {
 
 export async function pickModel(): Promise<void> {
   const files = await askFiles({ folder: true });
-  if (files.length > 0) await useModel(files);
+  if (files.length > 0) await useModel(files.map((file) => ({ path: file.webkitRelativePath, file })));
 }
 
 /** Whatever was dropped: a project, an adapter, a folder or files with a config.json are a model, any other file is data. */
@@ -32,27 +31,29 @@ export async function dropFiles(transfer: DataTransfer): Promise<void> {
     return;
   }
   const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-  const plain = [...transfer.files];
-  const files = entries.some((entry) => entry.isDirectory)
+  const plain = [...transfer.files].map((file) => ({ path: file.name, file }));
+  const found = entries.some((entry) => entry.isDirectory)
     ? (await Promise.all(entries.map(walk))).flat()
     : plain;
+  const files = found.map(({ file }) => file);
   const [first] = files;
   if (files.length === 1 && first !== undefined && (await isProject(first))) {
     openRuns();
     return await importRuns(first);
   }
   if (await takeAdapter(files)) return;
-  if (files.some((file) => file.name === 'config.json')) return await useModel(files);
+  if (files.some((file) => file.name === 'config.json')) return await useModel(found);
   await useData(files);
 }
 
-async function walk(entry: FileSystemEntry): Promise<File[]> {
+async function walk(entry: FileSystemEntry): Promise<FolderFile[]> {
   if (entry instanceof FileSystemFileEntry) {
-    return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
+    const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
+    return [{ path: entry.fullPath.replace(/^\/+/, ''), file }];
   }
   if (!(entry instanceof FileSystemDirectoryEntry)) return [];
   const reader = entry.createReader();
-  const files: File[] = [];
+  const files: FolderFile[] = [];
   for (;;) {
     // Chrome hands out at most 100 entries a call.
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
@@ -63,24 +64,18 @@ async function walk(entry: FileSystemEntry): Promise<File[]> {
   }
 }
 
-const NEEDED = ['config.json', 'tokenizer.json', 'model.safetensors'];
-
-/** Copies a model folder into the browser's storage and sets the run to use it. */
-export async function useModel(files: readonly File[]): Promise<void> {
+/** Copies a model's or an embedder's folder into the browser's storage and sets the run to use it. */
+export async function useModel(files: readonly FolderFile[]): Promise<void> {
   if (busy.value) return;
-  const root = files.find((file) => file.name === 'config.json')?.webkitRelativePath.split('/')[0];
-  const name = root === undefined || root === '' ? 'my-model' : visible(root);
-  const missing = NEEDED.filter((need) => !files.some((file) => file.name === need));
-  // A sharded model has an index in place of the one file.
-  const sharded = files.some((file) => file.name === 'model.safetensors.index.json');
-  if (missing.length > 0 && !(sharded && missing.length === 1 && missing[0] === 'model.safetensors')) {
+  const { name, use, files: kept, missing } = modelFolder(files);
+  if (missing.length > 0) {
     problem.value = {
       title: `The folder lacks ${missing.join(', ')}`,
       safe: 'Nothing was changed.',
       advice:
-        'Choose a folder in Hugging Face layout with config.json, tokenizer.json and model.safetensors.',
+        'Choose a folder in Hugging Face layout: config.json, tokenizer.json and model.safetensors, or onnx/model.onnx for an embedder.',
       details: files
-        .map((file) => file.name)
+        .map(({ path }) => path)
         .slice(0, 50)
         .join('\n'),
     };
@@ -88,17 +83,13 @@ export async function useModel(files: readonly File[]): Promise<void> {
   }
   try {
     said.value = `Copying ${name}.`;
-    const model = await host.saveModelFolder(`${name} ${await contentMark(files)}`, files);
-    edit({ ...config.value, model });
-    selected.value = 'model';
-    view.value = { ...view.value, model: null };
+    const mark = await contentMark(kept.map(({ file }) => file));
+    const stored = await host.saveModelFolder(`${name} ${mark}`, kept);
+    choose(use, stored);
+    openStage(use === 'model' ? 'model' : 'filter');
     said.value = `${name} is stored on this device.`;
     await measureStorage();
   } catch (error) {
-    problem.value = problemOf(
-      `The model ${name} could not be stored`,
-      error,
-      'The run uses the model it had.',
-    );
+    problem.value = problemOf(`${name} could not be stored`, error, 'The run uses what it had.');
   }
 }

@@ -23,11 +23,13 @@ export function Settings({ stage }: { stage: Stage }) {
           <span class="small muted">Running in another tab: nothing can be changed here.</span>
         )}
       </header>
-      <div class="fields">
-        {few.map((key) => (
-          <SettingInput key={key} name={key} />
-        ))}
-      </div>
+      {few.length > 0 && (
+        <div class="fields">
+          {few.map((key) => (
+            <SettingInput key={key} name={key} />
+          ))}
+        </div>
+      )}
       {rest.length > 0 && (
         <details>
           <summary>More</summary>

@@ -7,6 +7,7 @@ import { PromptList } from '../components/PromptList.tsx';
 import { changedKeys } from '../fields.ts';
 import { count, percent, similarity } from '../format.ts';
 import { binned, quantile, shareBelow } from '../histogram.ts';
+import { ChosenEmbedder } from '../models/ChosenEmbedder.tsx';
 import { answerRows, poolOfRun } from '../pool.ts';
 import { config, savedConfig } from '../settings.ts';
 import { busy, records, view } from '../signals.ts';
@@ -29,6 +30,7 @@ export function FilterStage() {
           A histogram of the similarity between every answer and its target, with the cut as a handle you can
           drag.
         </Empty>
+        <ChosenEmbedder />
       </Frame>
     );
   }
@@ -106,6 +108,7 @@ export function FilterStage() {
         />
       </section>
       <OnePrompt />
+      <ChosenEmbedder />
     </Frame>
   );
 }

@@ -1,84 +1,91 @@
-import { pickModel } from '../actions.ts';
+import '../styles/models.css';
+import { useEffect } from 'preact/hooks';
+import { judgeAgain, measureFit } from '../actions.ts';
 import { Figures } from '../components/Figures.tsx';
 import { StartAdapter } from '../components/StartAdapter.tsx';
-import { count, short } from '../format.ts';
+import { ChosenModel } from '../models/ChosenModel.tsx';
+import { FitPanel } from '../models/FitPanel.tsx';
+import { PrecisionChoice } from '../models/Precision.tsx';
+import { SelfCheckPanel } from '../models/SelfCheckPanel.tsx';
+import { choosing, fits, searches } from '../models/state.ts';
 import { config } from '../settings.ts';
 import { busy, view } from '../signals.ts';
 import { Frame } from './Frame.tsx';
 
 const BACKEND: Readonly<Record<string, string>> = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'CPU' };
+/** Settings are changed in bursts, by typing and by handles. */
+const SETTLED_MS = 250;
 
 export function ModelStage() {
-  const { model, device } = view.value;
-  const chosen = config.value.model;
+  const settings = config.value;
+  const off = busy.value;
+  useEffect(() => {
+    const timer = window.setTimeout(() => {
+      void measureFit();
+      void judgeAgain();
+    }, SETTLED_MS);
+    return () => window.clearTimeout(timer);
+  }, [settings, off]);
   return (
     <Frame stage="model">
-      <section class="card">
-        <header>
-          <h3>{model?.name ?? (chosen === 'default' ? 'Example model' : chosen)}</h3>
-          <button type="button" class="button" disabled={busy.value} onClick={() => void pickModel()}>
-            Use another model
-          </button>
-        </header>
-        {model === null ? (
-          <p class="muted">
-            {chosen === 'default'
-              ? 'A model of one to two million parameters that comes with this page. Its size and layers are shown once it is read.'
-              : 'Its size and layers are shown once it is read.'}
-          </p>
-        ) : (
-          <>
-            <Figures
-              items={[
-                { label: 'Parameters', value: short(model.parameterCount) },
-                { label: 'Layers', value: model.layers },
-                { label: 'Hidden size', value: model.hiddenSize },
-                { label: 'Vocabulary', value: count(model.vocabSize), unit: 'tokens' },
-                { label: 'Context', value: count(model.contextLength), unit: 'tokens' },
-              ]}
-            />
-            <p class="small muted">
-              {model.architecture} · fingerprint <span class="mono">{model.fingerprint.slice(0, 16)}</span>
-            </p>
-          </>
-        )}
-        <p class="small muted">
-          A folder in Hugging Face layout works: config.json, tokenizer.json and model.safetensors. It is
-          copied into this browser's storage and goes nowhere else.
-        </p>
-      </section>
+      <ChosenModel />
+      <Memory />
+      <Device />
       <StartAdapter />
-      <section class="card">
-        <header>
-          <h3>Device</h3>
-        </header>
-        {device === null ? (
-          <p class="muted">
-            Chosen when the model is loaded: WebGPU where there is a real GPU, else WebAssembly.
-          </p>
-        ) : (
-          <>
-            <Figures
-              items={[
-                {
-                  label: 'Backend',
-                  value: BACKEND[device.backend] ?? device.backend,
-                  unit: device.description,
-                },
-                ...(device.backend === 'webgpu' ? [] : [{ label: 'Threads', value: device.threads }]),
-              ]}
-            />
-            {device.note !== '' && <p class="muted">{device.note}</p>}
-          </>
-        )}
-        {!window.crossOriginIsolated && (
-          <p class="notice warn-box">
-            This page is not cross-origin isolated, so WebAssembly gets one thread. Everything works, only
-            slower. A server that sends the headers Cross-Origin-Opener-Policy: same-origin and
-            Cross-Origin-Embedder-Policy: require-corp lifts this.
-          </p>
-        )}
-      </section>
     </Frame>
+  );
+}
+
+/** What the settings need; not shown beside that of a model which is only being looked at. */
+function Memory() {
+  const { now, fault } = fits.value;
+  const looking = choosing.value === 'model' && searches.value.model !== null;
+  if (looking) return null;
+  return (
+    <>
+      {now !== null && <FitPanel fit={now} />}
+      <section class="card" aria-label="Precision">
+        <PrecisionChoice />
+        {fault !== '' && <p class="small muted">What it needs in memory is not known: {fault}</p>}
+      </section>
+    </>
+  );
+}
+
+function Device() {
+  const { device } = view.value;
+  return (
+    <section class="card" aria-label="Device">
+      <header>
+        <h3>Device</h3>
+      </header>
+      {device === null ? (
+        <p class="muted">
+          Chosen when the model is loaded: WebGPU where there is a real GPU, else WebAssembly.
+        </p>
+      ) : (
+        <>
+          <Figures
+            items={[
+              {
+                label: 'Backend',
+                value: BACKEND[device.backend] ?? device.backend,
+                unit: device.description,
+              },
+              ...(device.backend === 'webgpu' ? [] : [{ label: 'Threads', value: device.threads }]),
+            ]}
+          />
+          {device.note !== '' && <p class="muted">{device.note}</p>}
+        </>
+      )}
+      <SelfCheckPanel />
+      {!window.crossOriginIsolated && (
+        <p class="notice warn-box">
+          This page is not cross-origin isolated, so WebAssembly gets one thread. Everything works, only
+          slower. A server that sends the headers Cross-Origin-Opener-Policy: same-origin and
+          Cross-Origin-Embedder-Policy: require-corp lifts this.
+        </p>
+      )}
+    </section>
   );
 }

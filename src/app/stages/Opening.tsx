@@ -1,4 +1,4 @@
-import { pickDataset, pickModel, start } from '../actions.ts';
+import { chooseModel, pickDataset, start } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { EXAMPLE_NAME } from '../example.ts';
 import { count } from '../format.ts';
@@ -36,14 +36,14 @@ export function Opening() {
         <button type="button" class="button plain" onClick={() => void pickDataset()}>
           Use my prompts
         </button>
-        <button type="button" class="button plain" onClick={() => void pickModel()}>
+        <button type="button" class="button plain" onClick={chooseModel}>
           Use another model
         </button>
       </div>
       <p class="small muted">
         The example takes a few minutes. Your prompts: JSON, JSON Lines, CSV or Parquet files, also gzipped,
-        in any form that data sets come in; drop them anywhere. Another model: a Hugging Face folder with
-        config.json, tokenizer.json and model.safetensors.
+        in any form that data sets come in; drop them anywhere. Another model: by its id on a model hub, or a
+        folder in Hugging Face layout.
       </p>
       <section class="card" style={{ minHeight: '236px' }}>
         <header>

@@ -1,0 +1,168 @@
+/** Models of a hub: looked for, fetched, used, deleted. What was fetched stays, however a download ends. */
+
+import { batch } from '@preact/signals';
+import type { HubModel, HubRequest, HubUse } from '../../hub/api.ts';
+import { visible } from '../../model/text.ts';
+import { callback, callWorker } from '../client.ts';
+import { host } from '../host.ts';
+import { callHub } from '../hub-client.ts';
+import { hubProblem } from '../models/hub-problems.ts';
+import { modelName } from '../models/names.ts';
+import { cachedModels, choosing, type Search, searches, storedFolders } from '../models/state.ts';
+import { problemOf } from '../problems.ts';
+import { config } from '../settings.ts';
+import { busy, problem, said } from '../signals.ts';
+import { edit } from './edits.ts';
+import { openStage } from './runs.ts';
+import { measureStorage } from './space.ts';
+
+const setSearch = (use: HubUse, search: Search | null): void => {
+  searches.value = { ...searches.value, [use]: search };
+};
+
+/** Changes the search unless another has taken its place meanwhile. */
+function update(request: HubRequest, change: Partial<Search>): void {
+  const now = searches.value[request.use];
+  if (now?.request === request) setSearch(request.use, { ...now, ...change });
+}
+
+/** Asks the hub of the settings what would be fetched, and whether it would fit. */
+export async function lookUp(use: HubUse, name: string): Promise<void> {
+  const request: HubRequest = { hub: config.value.hub, name: name.trim(), use };
+  const empty = { found: null, progress: null, fit: null, fault: '', problem: null };
+  setSearch(use, { request, step: 'asking', ...empty });
+  try {
+    const found = await callHub((api) => api.inspect(request));
+    update(request, { step: 'found', found });
+    if (use === 'model') await judge(request, found);
+  } catch (error) {
+    update(request, { step: 'failed', problem: hubProblem(error, false) });
+  }
+}
+
+/** Whether this page and device can run what was found. */
+async function judge(request: HubRequest, found: HubModel): Promise<void> {
+  try {
+    const asked = {
+      config: { ...config.value, model: found.pinned },
+      modelConfig: found.config,
+      download: found.bytes - found.stored,
+    };
+    const fit = await callWorker((api) => api.fit(asked));
+    update(request, { fit, fault: '' });
+  } catch (error) {
+    update(request, { fault: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** The settings have changed: what was found may fit now, or not any more. */
+export async function judgeAgain(): Promise<void> {
+  const search = searches.value.model;
+  if (search?.step === 'found' && search.found !== null) await judge(search.request, search.found);
+}
+
+/** Leads to the choice of a model. */
+export function chooseModel(): void {
+  choosing.value = 'model';
+  openStage('model');
+}
+
+export function forgetSearch(use: HubUse): void {
+  setSearch(use, null);
+}
+
+/** Fetches what was looked up, or goes on with it; then the run uses it. */
+export async function fetchFound(use: HubUse): Promise<void> {
+  const search = searches.value[use];
+  if (search === null || search.found === null || search.step === 'fetching') return;
+  const { request, found } = search;
+  setSearch(use, { ...search, step: 'fetching', problem: null, progress: null });
+  try {
+    // By commit: a branch may have moved on since it was looked up.
+    const exact = { ...request, name: found.pinned };
+    const model = await callHub((api) =>
+      api.download(
+        exact,
+        callback((progress) => update(request, { progress })),
+      ),
+    );
+    batch(() => {
+      if (searches.value[use]?.request === request) setSearch(use, null);
+      choose(use, model.pinned);
+    });
+  } catch (error) {
+    update(request, { step: 'failed', problem: hubProblem(error, true) });
+  } finally {
+    await listModels();
+    await measureStorage();
+  }
+}
+
+/** Ends the download at once. */
+export async function cancelFetch(): Promise<void> {
+  await callHub((api) => api.cancel());
+}
+
+/** A token for the hub, and the question that failed again. It is handed to the one worker that needs it. */
+export async function giveToken(use: HubUse, token: string): Promise<void> {
+  const search = searches.value[use];
+  const given = token.trim();
+  const hub = search?.request.hub ?? config.value.hub;
+  await callHub((api) => api.setToken(hub, given === '' ? null : given));
+  if (search?.step === 'failed') await tryAgain(use);
+}
+
+/** Looks again, or goes on with the download. */
+export async function tryAgain(use: HubUse): Promise<void> {
+  const search = searches.value[use];
+  if (search === null) return;
+  const { request, found } = search;
+  // Another address may have been set since.
+  if (found === null || request.hub !== config.value.hub) await lookUp(use, request.name);
+  else await fetchFound(use);
+}
+
+/** Sets the run to use a model or an embedder by its name in the settings. */
+export function choose(use: HubUse, name: string): void {
+  const what = modelName(name, use === 'model' ? 'The example model' : 'The default embedder');
+  if (busy.value) {
+    said.value = `${what} is stored. Pause the run to use it.`;
+    return;
+  }
+  batch(() => {
+    edit(use === 'model' ? { ...config.value, model: name } : { ...config.value, embedder: name });
+    choosing.value = null;
+    searches.value = { ...searches.value, [use]: null };
+    said.value = `The run uses ${what}.`;
+  });
+}
+
+/** Reads again what is stored: of hubs, and the folders that the user gave. */
+export async function listModels(): Promise<void> {
+  try {
+    cachedModels.value = await callHub((api) => api.list());
+    storedFolders.value = await host.listModelFolders();
+  } catch (error) {
+    problem.value = problemOf('The stored models could not be listed', error, 'Nothing was changed.');
+  }
+}
+
+/** Deletes a model of a hub from this device; it can be fetched again. */
+export function removeCached(key: string, name: string): Promise<void> {
+  return removing(name, () => callHub((api) => api.remove(key)));
+}
+
+export function removeFolder(name: string): Promise<void> {
+  return removing(name, () => host.deleteModelFolder(name));
+}
+
+async function removing(name: string, remove: () => Promise<void>): Promise<void> {
+  try {
+    await remove();
+    said.value = `${visible(name)} is deleted from this device.`;
+  } catch (error) {
+    problem.value = problemOf(`${visible(name)} could not be deleted`, error, 'Nothing was changed.');
+  }
+  await listModels();
+  await measureStorage();
+}
