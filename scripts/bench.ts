@@ -125,7 +125,7 @@ async function trainingRow(): Promise<Row> {
       1e-5,
     ),
   );
-  const plan = planMicroBatches(groups, config.contextLength, 2048);
+  const plan = planMicroBatches(groups, 2048);
   let flops = 0;
   let bare = 0;
   for (const batch of plan) {

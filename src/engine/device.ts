@@ -12,13 +12,14 @@ import type {
 import {
   type DType,
   dtypeOf,
-  encodeModel,
+  encodeParts,
   type Graph,
   sizeOf,
   staticShape,
   type TensorData,
 } from '../graph/index.ts';
 import { AdvisedError } from '../model/advised.ts';
+import type { Numbers } from '../model/matrix.ts';
 import type { Precision } from '../model/precision.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
@@ -191,8 +192,14 @@ export class Device {
   async compile(graph: Graph): Promise<Program> {
     const { ort, providers, gpu, threads } = this.options;
     const onGpu = gpu !== undefined;
+    // The native build takes such files from the disk only.
+    const { model, files } = encodeParts(
+      graph,
+      this.info.backend === 'cpu' ? Number.POSITIVE_INFINITY : LARGE,
+    );
     const session = await this.exclusive(() =>
-      ort.InferenceSession.create(encodeModel(graph), {
+      ort.InferenceSession.create(model, {
+        ...(files.length > 0 ? { externalData: files } : {}),
         executionProviders: providers,
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
@@ -265,18 +272,19 @@ export class Device {
     };
   }
 
-  /** Whether the GPU computes in float16. */
-  get halfProducts(): boolean {
-    return this.options.gpu?.features.has('shader-f16') ?? false;
-  }
-
   /** The precision in which weights can be kept here, and why where it is not the one asked for. */
   keeps(precision: Precision): { precision: Precision; note: string } {
-    if (precision !== 'f16' || !this.options.gpu || this.halfProducts) return { precision, note: '' };
+    const { gpu } = this.options;
+    if (precision !== 'f16' || !gpu || gpu.features.has('shader-f16')) return { precision, note: '' };
     return {
       precision: 'f32',
       note: 'this GPU has no float16 (shader-f16), so the weights are kept as float32; q8 and q4 need less memory',
     };
+  }
+
+  /** How graphs for this device work with frozen weights of a precision. */
+  numbers(precision: Precision): Numbers {
+    return { precision, gpu: this.options.gpu !== undefined };
   }
 
   /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
@@ -376,6 +384,8 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Bytes on their way to the GPU at once; the browser holds each until it is there. */
 const MOST_UNSENT = 2 ** 26;
+/** Bytes from which a constant is handed over beside its graph and not within it. */
+const LARGE = 2 ** 16;
 /** Milliseconds in which a loss that made a call fail becomes known. */
 const LOSS_PATIENCE = 500;
 /** Programs kept compiled at once. */

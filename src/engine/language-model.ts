@@ -134,14 +134,16 @@ function loaded(
   weights: ReadonlyMap<string, Tensor>,
 ): LanguageModel {
   const plan = budget(config, info.parameterCount);
+  const precision = info.precision ?? 'f32';
+  const numbers = device.numbers(precision);
   const subject: CheckSubject = {
     device,
     config,
     info,
-    precision: info.precision ?? 'f32',
+    precision,
     weights,
     load: async (other, part, signal) =>
-      storeWeights(other, part, await openWeights(part, files), info.precision ?? 'f32', { signal }),
+      storeWeights(other, part, await openWeights(part, files), precision, { signal }),
   };
   return {
     info,
@@ -152,7 +154,7 @@ function loaded(
     createTrainer: async (lora, optimiser, seed) =>
       new DeviceTrainer(device, {
         config,
-        mode: { kind: 'lora', lora },
+        mode: { kind: 'lora', lora, numbers },
         optimiser,
         weights,
         parameters: initialAdapter(config, lora, stream(seed, 'adapter')),
@@ -166,6 +168,7 @@ function loaded(
         lora,
         adapter,
         weights,
+        numbers,
         rows: plan.samplingRows,
         slice: plan.slice,
       }),

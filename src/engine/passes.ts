@@ -3,13 +3,14 @@ import type { Tensor } from 'onnxruntime-web';
 import { batchTensors, type MicroBatch } from '../model/batch.ts';
 import { type Geometry, geometryKey, responseTotal, rowTotal } from '../model/block.ts';
 import type { LayerKind, ModelConfig } from '../model/config.ts';
+import { FLOAT32, type Numbers, weightParts } from '../model/matrix.ts';
 import {
   EMBEDDING,
   FINAL_NORM,
-  HEAD,
   layerName,
   layerWeights,
   layoutKey,
+  type ParameterShape,
   type TrainingMode,
 } from '../model/parameters.ts';
 import {
@@ -19,6 +20,7 @@ import {
   frozenHeadGraph,
   frozenInput,
   gradientSum,
+  headTable,
   kindsKey,
   maskInput,
   renameSaved,
@@ -106,15 +108,26 @@ export class Passes {
     return tensor;
   }
 
+  private get numbers(): Numbers {
+    const { mode } = this.options;
+    return (mode.kind === 'lora' && mode.numbers) || FLOAT32;
+  }
+
+  /** The parts that a frozen weight is kept in, by the names of a graph's inputs. */
+  private frozen(weight: ParameterShape, prefix = '', stored = (name: string) => name): Tensors {
+    const parts = weightParts(this.numbers.precision, weight);
+    return Object.fromEntries(parts.map(({ name }) => [prefix + name, this.weight(stored(name))]));
+  }
+
   async embed({ batch, ids }: Bound): Promise<Tensor> {
     const { config } = this.options;
     const rows = rowTotal(batch.geometry);
     const program = await this.device.program(`embed ${this.layout} ${rows}`, () =>
-      embeddingGraph(config, rows, this.full),
+      embeddingGraph(config, rows, this.full, this.numbers),
     );
     const table: Tensors = this.full
       ? { theta: this.embeddingUnit.parameters }
-      : { table: this.weight(EMBEDDING) };
+      : this.frozen({ name: EMBEDDING, shape: [config.vocabSize, config.hiddenSize] });
     return pick(await program.run({ ids, ...table }), 'x');
   }
 
@@ -138,8 +151,11 @@ export class Passes {
     for (let slot = 0; slot < this.layersFrom(start); slot++) {
       inputs[thetaInput(slot)] = this.units.at(start + slot).parameters;
       if (mode.kind === 'full') continue;
-      for (const { name } of layerWeights(config))
-        inputs[frozenInput(slot, name)] = this.weight(layerName(start + slot, name));
+      for (const weight of layerWeights(config))
+        Object.assign(
+          inputs,
+          this.frozen(weight, frozenInput(slot, ''), (name) => layerName(start + slot, name)),
+        );
     }
     return inputs;
   }
@@ -229,10 +245,14 @@ export class Passes {
       out = await program.run({ x, labels, ...this.headParameters() });
     } else {
       const program = await this.device.program(`head ${this.layout} ${geometryKey(s)} ${training}`, () =>
-        frozenHeadGraph(config, s, training),
+        frozenHeadGraph(config, s, training, this.numbers),
       );
-      const table = this.weight(config.tiedEmbeddings ? EMBEDDING : HEAD);
-      out = await program.run({ x, labels, norm: this.weight(FINAL_NORM), table });
+      out = await program.run({
+        x,
+        labels,
+        norm: this.weight(FINAL_NORM),
+        ...this.frozen(headTable(config)),
+      });
     }
     const logps = pick(out, 'logps');
     const data = (await this.device.readFloats(logps)).slice();

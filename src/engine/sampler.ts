@@ -4,6 +4,7 @@ import { Graph } from '../graph/index.ts';
 import { padLength, rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
 import { kindsWithin, type ModelConfig } from '../model/config.ts';
+import type { Numbers } from '../model/matrix.ts';
 import { NonFiniteError } from '../model/non-finite.ts';
 import {
   type LoraConfig,
@@ -18,6 +19,7 @@ import {
   constantModel,
   inputModel,
   loopGraph,
+  type ModelValues,
   prefill,
   type SamplingRule,
   type SamplingShape,
@@ -40,8 +42,10 @@ export interface SamplerOptions {
   readonly config: ModelConfig;
   readonly lora: LoraConfig;
   readonly adapter: AdapterWeights | null;
-  /** Base weights on the device, by Hugging Face name. */
+  /** Base weights on the device, by their parts' names. */
   readonly weights: ReadonlyMap<string, Tensor>;
+  /** How they are kept; float32 on this device where it is not given. */
+  readonly numbers?: Numbers;
   /** Rows decoded together. */
   readonly rows: number;
   /** Rounds between looks at the signal. */
@@ -69,15 +73,20 @@ export class DeviceSampler implements Sampler {
   private readonly programs = new Map<string, Promise<Program>>();
   private readonly device: Device;
   private readonly options: SamplerOptions;
-  /** Weights with the adapter merged in, where they are built into the graph; else null. */
+  /**
+   * Float32 weights with the adapter merged in, where they are built into the graph; else null. Weights of fewer bits
+   * are handed in instead, and the adapter beside them: built in, they would be made float32 beforehand.
+   */
   private readonly merged: Map<string, Float32Array> | null;
   private readonly bound: Tensors = {};
+  private readonly numbers: Numbers;
 
   constructor(device: Device, options: SamplerOptions) {
     this.device = device;
     this.options = options;
     const { weights, adapter, config, lora } = options;
-    this.merged = device.info.backend === 'webgpu' ? null : mergedWeights(options);
+    this.numbers = options.numbers ?? device.numbers('f32');
+    this.merged = this.numbers.gpu || this.numbers.precision !== 'f32' ? null : mergedWeights(options);
     for (const [name, tensor] of weights) {
       const data = this.merged?.get(name);
       this.bound[name] = data ? device.host(data, tensor.dims) : tensor;
@@ -248,7 +257,7 @@ export class DeviceSampler implements Sampler {
     prompts: readonly (readonly number[])[],
     most: number,
   ): Promise<Tensors> {
-    const { config, lora, adapter } = this.options;
+    const { config } = this.options;
     const P = s.promptRows;
     const ids = new Int32Array(s.prompts * P);
     const positions = new Int32Array(s.prompts * P);
@@ -271,7 +280,7 @@ export class DeviceSampler implements Sampler {
     };
     const program = await this.program(`prefill ${s.prompts} ${P} ${kindsKey(s.kinds)}`, () => {
       const g = new Graph();
-      prefill(g, config, s, inputModel(g, config, !this.merged && adapter ? lora : null));
+      prefill(g, config, s, this.inputs(g));
       return g;
     });
     const out = await program.run({
@@ -312,7 +321,7 @@ export class DeviceSampler implements Sampler {
     state: Tensors,
     rounds: number,
   ) {
-    const { config, lora, adapter, slice } = this.options;
+    const { config, slice } = this.options;
     const { shape } = batch;
     const B = shape.prompts * shape.n;
     const rule: SamplingRule = settings;
@@ -322,13 +331,12 @@ export class DeviceSampler implements Sampler {
     }
     const key = `${samplingKey(shape)} ${JSON.stringify([rule.temperature, rule.topP, rule.topK, rule.stopIds])}`;
     const names = stateNames(config);
-    const { merged } = this;
-    if (merged) {
-      const weight = (name: string) => merged.get(name) ?? new Float32Array(0);
+    if (!this.numbers.gpu) {
       const program = await this.program(`loop ${slice} ${key}`, () =>
-        loopGraph(config, shape, rule, slice, (g) => constantModel(g, config, weight)),
+        loopGraph(config, shape, rule, slice, (g) => this.builtIn(g)),
       );
       const out = await program.run({
+        ...this.bound,
         ...context,
         ...state,
         u: this.device.host(uniforms, [slice, B]),
@@ -338,7 +346,7 @@ export class DeviceSampler implements Sampler {
       return { state: renamed(out, names), ...(await this.drawn(out, 'tokens', 'logps')) };
     }
     const program = await this.program(`step ${key}`, () =>
-      stepGraph(config, shape, rule, (g) => inputModel(g, config, adapter ? lora : null)),
+      stepGraph(config, shape, rule, (g) => this.inputs(g)),
     );
     const log = ['tokens', 'logps'];
     let current: Tensors = {
@@ -362,6 +370,17 @@ export class DeviceSampler implements Sampler {
     const [t, l] = [out[tokens], out[logps]];
     if (!t || !l) throw new Error('internal: nothing drawn');
     return { tokens: await this.device.readInts(t), logps: await this.device.readFloats(l) };
+  }
+
+  private inputs(g: Graph): ModelValues {
+    const { config, lora, adapter } = this.options;
+    return inputModel(g, config, !this.merged && adapter ? lora : null, this.numbers);
+  }
+
+  private builtIn(g: Graph): ModelValues {
+    const { merged } = this;
+    if (!merged) return this.inputs(g);
+    return constantModel(g, this.options.config, (name) => merged.get(name) ?? new Float32Array(0));
   }
 
   private program(key: string, build: () => Graph): Promise<Program> {

@@ -150,11 +150,12 @@ function trainerOf(
   device: Device,
   config: ModelConfig,
   lora: LoraConfig,
+  precision: Precision,
   weights: ReadonlyMap<string, Tensor>,
 ): DeviceTrainer {
   return new DeviceTrainer(device, {
     config,
-    mode: { kind: 'lora', lora },
+    mode: { kind: 'lora', lora, numbers: device.numbers(precision) },
     optimiser: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 0 },
     weights,
     parameters: adapterOf(config, lora),
@@ -165,8 +166,11 @@ function trainerOf(
 }
 
 /** Every activation, log-probability and gradient of the whole model is a number, or the first that is not is named. */
-async function wholeModel({ device, config, weights }: CheckSubject, lora: LoraConfig): Promise<void> {
-  const trainer = trainerOf(device, config, lora, weights);
+async function wholeModel(
+  { device, config, weights, precision }: CheckSubject,
+  lora: LoraConfig,
+): Promise<void> {
+  const trainer = trainerOf(device, config, lora, precision, weights);
   try {
     const groups = checkGroups(config);
     const place = await trainer.brokenAt(groups);
@@ -191,11 +195,11 @@ async function againstWasm(
   const config = compact(subject.config);
   const groups = checkGroups(config);
   const loss = checkLoss(groups);
-  const here = await computed(trainerOf(device, config, lora, weights), groups, loss);
+  const here = await computed(trainerOf(device, config, lora, precision, weights), groups, loss);
   const reference = device.onWasm();
   const expected = await subject
     .load(reference, config, signal)
-    .then((loaded) => computed(trainerOf(reference, config, lora, loaded), groups, loss))
+    .then((loaded) => computed(trainerOf(reference, config, lora, precision, loaded), groups, loss))
     .finally(() => reference.dispose())
     .catch((error: unknown) => {
       signal?.throwIfAborted();
@@ -239,7 +243,7 @@ async function finiteDifference(
   const config = compact(whole);
   const groups = checkGroups(config);
   const loss = checkLoss(groups);
-  const trainer = trainerOf(device, config, lora, weights);
+  const trainer = trainerOf(device, config, lora, precision, weights);
   const arithmetic = arithmeticOf(device.info.backend, precision);
   try {
     const { gradients } = await trainer.gradients(groups, loss);

@@ -1,6 +1,13 @@
 /** Training on a device: micro-batches through segments of layers, forward and back, then AdamW. */
 import type { Tensor } from 'onnxruntime-web';
-import { type MicroBatch, planMicroBatches, responseRow } from '../model/batch.ts';
+import {
+  checkGroups,
+  cutGroups,
+  type MicroBatch,
+  type Piece,
+  planMicroBatches,
+  responseRow,
+} from '../model/batch.ts';
 import { responseTotal } from '../model/block.ts';
 import { NonFiniteError } from '../model/non-finite.ts';
 import { units } from '../model/parameters.ts';
@@ -36,16 +43,23 @@ export class DeviceTrainer implements Trainer {
   }
 
   async logps(groups: readonly Group[], signal?: AbortSignal): Promise<Float32Array[][]> {
+    const { pieces, ids, batches } = this.plan(groups);
     const result: Float32Array[][] = groups.map(() => []);
-    for (const batch of this.plan(groups)) {
+    for (const batch of batches) {
       signal?.throwIfAborted();
-      const bound = this.passes.bind(groups, batch);
+      const bound = this.passes.bind(ids, batch);
       const x = await this.passes.embed(bound);
       const trace = await this.passes.forward(bound, x, false);
       const { logps } = await this.passes.head(bound, trace.top, false);
       dispose(trace.top);
       await this.checkFinite(bound, logps);
-      this.split(groups, batch, logps, result);
+      for (const [member, rows] of this.split(ids, batch, logps)) {
+        const piece = pieces[member];
+        rows.forEach((row, r) => {
+          const responses = result[piece?.group ?? 0];
+          if (responses) responses[(piece?.first ?? 0) + r] = row;
+        });
+      }
     }
     return result;
   }
@@ -82,48 +96,74 @@ export class DeviceTrainer implements Trainer {
    * nowhere. Everything is read back, layer by layer: for a small batch, or where something is wrong.
    */
   async brokenAt(groups: readonly Group[]): Promise<string | null> {
-    for (const batch of this.plan(groups)) {
-      const place = await this.passes.brokenAt(this.passes.bind(groups, batch));
+    const { ids, batches } = this.plan(groups);
+    for (const batch of batches) {
+      const place = await this.passes.brokenAt(this.passes.bind(ids, batch));
       if (place !== null) return place;
     }
     return null;
   }
 
+  /**
+   * The gradient of a step, summed over micro-batches. The loss of a group in several pieces needs all of its
+   * log-probabilities before any gradient, so its pieces go forward twice; the sum is the same (arXiv 2101.06983).
+   */
   private async accumulate(groups: readonly Group[], loss: GroupLoss, signal?: AbortSignal) {
     let value = 0;
     let tokens = 0;
     const metrics: Record<string, number> = {};
     this.units.dropSums();
-    for (const batch of this.plan(groups)) {
+    const lossOf = (group: number, responses: readonly Float32Array[]): readonly number[] => {
+      const result = loss(
+        group,
+        responses.map((r) => r.reduce((a, b) => a + b, 0)),
+      );
+      if (!Number.isFinite(result.loss) || !result.coefficients.every(Number.isFinite))
+        throw new NonFiniteError({ what: 'loss', place: null });
+      value += result.loss;
+      for (const [key, x] of Object.entries(result.metrics))
+        metrics[key] = (metrics[key] ?? 0) + x / groups.length;
+      return result.coefficients;
+    };
+    const { pieces, ids, batches } = this.plan(groups);
+    const coefficientsOfCut = await this.scoreCut(groups, pieces, lossOf, signal);
+    for (const batch of batches) {
       signal?.throwIfAborted();
-      const bound = this.passes.bind(groups, batch);
+      const bound = this.passes.bind(ids, batch);
       const trace = await this.passes.forward(bound, await this.passes.embed(bound), true);
       const { logps, unit } = await this.passes.head(bound, trace.top, true);
       await this.checkFinite(bound, logps);
-      const rows: Float32Array[][] = groups.map(() => []);
-      this.split(groups, batch, logps, rows);
+      const rows = this.split(ids, batch, logps);
       const coefficients = new Float32Array(responseTotal(batch.geometry));
       batch.members.forEach((member, slot) => {
-        const responses = rows[member] ?? [];
-        const result = loss(
-          member,
-          responses.map((r) => r.reduce((a, b) => a + b, 0)),
-        );
-        if (!Number.isFinite(result.loss) || !result.coefficients.every(Number.isFinite))
-          throw new NonFiniteError({ what: 'loss', place: null });
-        value += result.loss;
-        for (const [key, x] of Object.entries(result.metrics))
-          metrics[key] = (metrics[key] ?? 0) + x / groups.length;
+        const { group, first } = pieces[member] ?? { group: member, first: 0 };
+        const responses = rows.get(member) ?? [];
+        const scale = coefficientsOfCut.get(group)?.slice(first) ?? lossOf(group, responses);
         responses.forEach((response, r) => {
           const start = responseRow(batch.geometry, slot, r);
-          coefficients.fill(result.coefficients[r] ?? 0, start, start + response.length);
+          coefficients.fill(scale[r] ?? 0, start, start + response.length);
           tokens += response.length;
         });
-        tokens += (groups[member]?.promptIds.length ?? 1) - 1;
+        if (first === 0) tokens += (groups[group]?.promptIds.length ?? 1) - 1;
       });
       await this.passes.back(bound, trace, coefficients, unit);
     }
     return { loss: value, metrics, tokens };
+  }
+
+  /** Coefficients of the groups that are in several pieces, from a forward pass of their own. */
+  private async scoreCut(
+    groups: readonly Group[],
+    pieces: readonly Piece[],
+    lossOf: (group: number, responses: readonly Float32Array[]) => readonly number[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, readonly number[]>> {
+    const cut = [...new Set(pieces.filter(({ first }) => first > 0).map(({ group }) => group))];
+    const logps = await this.logps(
+      cut.flatMap((group) => groups[group] ?? []),
+      signal,
+    );
+    return new Map(cut.map((group, i) => [group, lossOf(group, logps[i] ?? [])] as const));
   }
 
   /** @throws NonFiniteError that names the layer */
@@ -132,23 +172,37 @@ export class DeviceTrainer implements Trainer {
     throw new NonFiniteError({ what: 'log-probabilities', place: await this.passes.brokenAt(bound) });
   }
 
-  private plan(groups: readonly Group[]): MicroBatch[] {
-    return planMicroBatches(groups, this.options.config.contextLength, this.options.maxRows);
+  /** The groups in pieces that fit, each piece as a group of its own, and the micro-batches of the pieces. */
+  private plan(groups: readonly Group[]): {
+    pieces: readonly Piece[];
+    ids: readonly Group[];
+    batches: readonly MicroBatch[];
+  } {
+    const { config, maxRows } = this.options;
+    checkGroups(groups, config.contextLength);
+    const pieces = cutGroups(groups, maxRows);
+    const ids = pieces.map(({ group, first, count }) => ({
+      promptIds: groups[group]?.promptIds ?? [],
+      responseIds: groups[group]?.responseIds.slice(first, first + count) ?? [],
+    }));
+    return { pieces, ids, batches: planMicroBatches(ids, maxRows) };
   }
 
-  /** Per-token log-probabilities out of the padded rows, into [group][response]. */
+  /** Per-token log-probabilities out of the padded rows, by member of the batch: [response][token]. */
   private split(
     groups: readonly Group[],
     batch: MicroBatch,
     logps: Float32Array,
-    into: Float32Array[][],
-  ): void {
-    batch.members.forEach((member, slot) => {
-      into[member] = (groups[member]?.responseIds ?? []).map((response, r) => {
-        const start = responseRow(batch.geometry, slot, r);
-        return logps.slice(start, start + response.length);
-      });
-    });
+  ): Map<number, Float32Array[]> {
+    return new Map(
+      batch.members.map((member, slot) => [
+        member,
+        (groups[member]?.responseIds ?? []).map((response, r) => {
+          const start = responseRow(batch.geometry, slot, r);
+          return logps.slice(start, start + response.length);
+        }),
+      ]),
+    );
   }
 
   state(): Promise<TrainerState> {

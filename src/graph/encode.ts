@@ -167,11 +167,25 @@ function writeValueInfo(w: Writer, name: string, type: TensorType): void {
   );
 }
 
-function writeTensor(w: Writer, name: string, { value, data }: Constant): void {
+const bytesOf = ({ data }: Constant): Uint8Array =>
+  new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** @param apart whether the data lie in a file of the tensor's name */
+function writeTensor(w: Writer, name: string, constant: Constant, apart: boolean): void {
+  const { value } = constant;
   for (const dim of sizes(value.shape)) integer(w, 1, dim);
   integer(w, 2, DATA_TYPE[value.dtype]);
   string(w, 8, name);
-  w.uint32((9 << 3) | 2).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  if (apart) {
+    const entries = { location: name, offset: '0', length: String(constant.data.byteLength) };
+    for (const [key, text] of Object.entries(entries)) {
+      message(w, 13, (entry) => {
+        string(entry, 1, key);
+        string(entry, 2, text);
+      });
+    }
+    integer(w, 14, 1);
+  } else w.uint32((9 << 3) | 2).bytes(bytesOf(constant));
 }
 
 function writeInt64s(w: Writer, name: string, values: readonly number[]): void {
@@ -203,6 +217,7 @@ function writeGraph(
   graph: Graph,
   name: string,
   outer: ReadonlyMap<Value, string> = new Map(),
+  apart: ReadonlySet<Constant> = new Set(),
 ): void {
   const nodes = liveNodes(graph);
   const { named, copied } = resultNames(graph, nodes);
@@ -240,7 +255,8 @@ function writeGraph(
   string(w, 2, name);
   const live = liveValues(graph);
   for (const constant of graph.constants) {
-    if (live.has(constant.value)) message(w, 5, (t) => writeTensor(t, constant.value.name, constant));
+    if (live.has(constant.value))
+      message(w, 5, (t) => writeTensor(t, constant.value.name, constant, apart.has(constant)));
   }
   for (const { name: extra, values } of extras) message(w, 5, (t) => writeInt64s(t, extra, values));
   for (const value of graph.inputs) message(w, 11, (v) => writeValueInfo(v, value.name, value));
@@ -255,12 +271,27 @@ const usesContrib = (graph: Graph): boolean =>
     node.op === 'Loop' ? usesContrib(node.attributes.body) : lower(node).domain,
   );
 
+/** A graph as an .onnx file, and large constants as files of their own that it names. */
+export interface EncodedModel {
+  readonly model: Uint8Array;
+  /** Not copies: the constants' own memory. */
+  readonly files: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
+
 /** The graph as the bytes of a valid .onnx file. */
-export function encodeModel(graph: Graph): Uint8Array {
+export const encodeModel = (graph: Graph): Uint8Array => encodeParts(graph, Number.POSITIVE_INFINITY).model;
+
+/**
+ * The same with constants of `large` bytes and more apart, as ONNX's external data: they are then neither copied into
+ * the file nor parsed from it, and the file stays below protobuf's 2 GB.
+ */
+export function encodeParts(graph: Graph, large: number): EncodedModel {
+  const live = liveValues(graph);
+  const apart = graph.constants.filter(({ value, data }) => live.has(value) && data.byteLength >= large);
   const w = Writer.create();
   integer(w, 1, IR_VERSION);
   string(w, 2, 'self-contrast');
-  message(w, 7, (inner) => writeGraph(inner, graph, 'main'));
+  message(w, 7, (inner) => writeGraph(inner, graph, 'main', new Map(), new Set(apart)));
   message(w, 8, (opset) => {
     string(opset, 1, '');
     integer(opset, 2, OPSET);
@@ -271,5 +302,6 @@ export function encodeModel(graph: Graph): Uint8Array {
       integer(opset, 2, 1);
     });
   }
-  return w.finish();
+  const files = apart.map((constant) => ({ path: constant.value.name, data: bytesOf(constant) }));
+  return { model: w.finish(), files };
 }

@@ -1,4 +1,4 @@
-export { encodeModel } from './encode.ts';
+export { encodeModel, encodeParts } from './encode.ts';
 export { backward } from './gradients.ts';
 export { Graph } from './graph.ts';
 export { savedValues } from './partition.ts';

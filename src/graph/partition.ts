@@ -4,7 +4,7 @@ import { liveNodes } from './live.ts';
 import type { Node, OpName, Value } from './types.ts';
 
 /** Operators worth remembering the result of; everything else is computed again in the backward graph. */
-const HEAVY: ReadonlySet<OpName> = new Set<OpName>(['MatMul', 'Gemm', 'Softmax']);
+const HEAVY: ReadonlySet<OpName> = new Set<OpName>(['MatMul', 'Gemm', 'MatMulNBits', 'Softmax']);
 
 /**
  * The forward values that the gradient outputs need and that are dear to compute: the forward graph hands

@@ -20,27 +20,49 @@ export function padLength(length: number): number {
   return LADDER.find((step) => step >= length) ?? Math.ceil(length / 4096) * 4096;
 }
 
-const longest = (group: GroupIds): number => Math.max(...group.responseIds.map((r) => r.length));
+/** Some responses of a group with its prompt: what a micro-batch takes as one. */
+export interface Piece {
+  readonly group: number;
+  readonly first: number;
+  readonly count: number;
+}
 
 /**
- * Sorts groups by shape and packs those of one padded shape together, up to `maxRows` padded tokens.
- *
- * @throws ModelError for an empty prompt or response, or one beyond the context, naming the group
+ * Every group as one piece, or where it has more than `maxRows` padded tokens, as pieces of like size that have not
+ * (but one response at least). Responses do not see one another, so what is computed of each stays the same.
  */
-export function planMicroBatches(
-  groups: readonly GroupIds[],
-  contextLength: number,
-  maxRows: number,
-): MicroBatch[] {
-  const shapes = groups.map((group, index) => {
-    check(group, index, contextLength);
-    return {
-      index,
-      promptRows: padLength(Math.max(1, group.promptIds.length - 1)),
-      responses: group.responseIds.length,
-      responseRows: padLength(longest(group)),
-    };
+export function cutGroups(groups: readonly GroupIds[], maxRows: number): Piece[] {
+  return groups.flatMap((ids, group) => {
+    const prompt = padLength(Math.max(1, ids.promptIds.length - 1));
+    const responses = ids.responseIds.length;
+    const most = Math.max(1, Math.floor((maxRows - prompt) / padLength(longest(ids))));
+    const parts = Math.max(1, Math.ceil(responses / most));
+    const start = (part: number) => Math.round((part * responses) / parts);
+    return Array.from({ length: parts }, (_, part) => ({
+      group,
+      first: start(part),
+      count: start(part + 1) - start(part),
+    }));
   });
+}
+
+const longest = (group: GroupIds): number => Math.max(...group.responseIds.map((r) => r.length));
+
+/** @throws ModelError for an empty prompt or response, or one beyond the context, naming the group */
+export function checkGroups(groups: readonly GroupIds[], contextLength: number): void {
+  groups.forEach((group, index) => {
+    check(group, index, contextLength);
+  });
+}
+
+/** Sorts groups by shape and packs those of one padded shape together, up to `maxRows` padded tokens. */
+export function planMicroBatches(groups: readonly GroupIds[], maxRows: number): MicroBatch[] {
+  const shapes = groups.map((group, index) => ({
+    index,
+    promptRows: padLength(Math.max(1, group.promptIds.length - 1)),
+    responses: group.responseIds.length,
+    responseRows: padLength(longest(group)),
+  }));
   shapes.sort(
     (a, b) =>
       a.responses - b.responses ||

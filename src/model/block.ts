@@ -8,6 +8,7 @@
  */
 import type { Graph, Value } from '../graph/index.ts';
 import type { LayerKind, ModelConfig } from './config.ts';
+import { denseMatrix, type Matrix } from './matrix.ts';
 import { hasBias, type LoraConfig } from './parameters.ts';
 
 /** Sizes of a padded micro-batch: G groups of one prompt (P rows) and R responses (L rows each). */
@@ -29,20 +30,32 @@ export const MASKED = -1e9;
 
 /** How a block gets at its parameters. */
 export interface BlockWeights {
-  /** A weight of the layer, e.g. 'self_attn.q_proj.weight' [out, in]. */
+  /** A weight of the layer that is a vector, e.g. 'input_layernorm.weight'. */
   weight(name: string): Value;
+  /** One that is a matrix, e.g. 'self_attn.q_proj.weight' [out, in]. */
+  matrix(name: string): Matrix;
   /** LoRA of a projection, or null where it has none; A [r, in], B [out, r]. */
   lora(path: string): { a: Value; b: Value; scale: number } | null;
 }
 
-/** Weights of a layer found by name, with its adapter where there is one. */
-export function blockWeights(tensors: ReadonlyMap<string, Value>, lora: LoraConfig | null): BlockWeights {
+/**
+ * Weights of a layer found by name, with its adapter where there is one.
+ *
+ * @param matrices frozen ones, in the form they are kept in; others are among the tensors
+ */
+export function blockWeights(
+  tensors: ReadonlyMap<string, Value>,
+  lora: LoraConfig | null,
+  matrices: ReadonlyMap<string, Matrix> = new Map(),
+): BlockWeights {
+  const weight = (name: string): Value => {
+    const value = tensors.get(name);
+    if (!value) throw new Error(`internal: no parameter ${name}`);
+    return value;
+  };
   return {
-    weight: (name) => {
-      const value = tensors.get(name);
-      if (!value) throw new Error(`internal: no parameter ${name}`);
-      return value;
-    },
+    weight,
+    matrix: (name) => matrices.get(name) ?? denseMatrix(weight(name)),
     lora: (path) => {
       const a = tensors.get(`${path}.lora_A.weight`);
       const b = tensors.get(`${path}.lora_B.weight`);
@@ -63,7 +76,7 @@ export interface LayerParts {
 export function layerParts(g: Graph, c: ModelConfig, weights: BlockWeights): LayerParts {
   return {
     linear: (x, path) => {
-      const y = g.gemm(x, weights.weight(`${path}.weight`), { transB: true });
+      const y = weights.matrix(`${path}.weight`).times(g, x);
       const lora = weights.lora(path);
       const low = lora && g.mul(g.gemm(x, lora.a, { transB: true }), lora.scale);
       const adapted = lora && low ? g.add(y, g.gemm(low, lora.b, { transB: true })) : y;
@@ -84,8 +97,8 @@ export function rmsNorm(g: Graph, c: ModelConfig, x: Value, weight: Value): Valu
 }
 
 /** Rows of the table [vocabulary, hidden], as the first layer takes them: [...ids, hidden]. */
-export function embed(g: Graph, c: ModelConfig, table: Value, ids: Value): Value {
-  const x = g.gather(table, ids);
+export function embed(g: Graph, c: ModelConfig, table: Matrix, ids: Value): Value {
+  const x = table.rows(g, ids);
   return c.embeddingScale === 1 ? x : g.mul(x, c.embeddingScale);
 }
 

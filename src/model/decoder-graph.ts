@@ -14,6 +14,7 @@ import {
   rmsNorm,
 } from './block.ts';
 import { kindOf, type ModelConfig, windowsOf } from './config.ts';
+import { denseMatrix } from './matrix.ts';
 import { EMBEDDING, FINAL_NORM, HEAD, hasBias, layerName, layerWeights } from './parameters.ts';
 
 const BATCH = 'batch_size';
@@ -43,7 +44,7 @@ export function decoderGraph(c: ModelConfig, weight: ReadWeight): Graph {
   const embedding = g.constant(weight(EMBEDDING), [c.vocabSize, c.hiddenSize], EMBEDDING);
   const rotations = c.rope.map((_, rope) => rotation(g, c, rope, positions));
   const masks = visibility(g, windowsOf(c.layerKinds), ids, attention);
-  let x = embed(g, c, embedding, ids);
+  let x = embed(g, c, denseMatrix(embedding), ids);
   const present: { key: Value; value: Value }[] = [];
   past.forEach((cache, l) => {
     const kind = kindOf(c.layerKinds, l);

@@ -148,6 +148,20 @@ const gemma3: Family = {
 
 export const FAMILIES: readonly Family[] = [llama, mistral, qwen2, qwen3, gemma3];
 
+const MIXTURE = ': its mixture of experts is not built.';
+
+/** Architectures that are near to one of these, and what they have more. */
+export const REFUSED: ReadonlyMap<string, string> = new Map([
+  [
+    'Gemma3ForConditionalGeneration',
+    ': it also reads pictures. Of Gemma 3, take 270m or 1b, which read text alone.',
+  ],
+  ['Gemma2ForCausalLM', ': its capped logits are not built.'],
+  ['MixtralForCausalLM', MIXTURE],
+  ['Qwen2MoeForCausalLM', MIXTURE],
+  ['Qwen3MoeForCausalLM', MIXTURE],
+]);
+
 /** @throws Error for a config that did not come from `parseModelConfig` */
 export function familyOf({ architecture }: Pick<ModelConfig, 'architecture'>): Family {
   const family = FAMILIES.find((known) => known.architecture === architecture);

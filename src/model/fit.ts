@@ -6,7 +6,7 @@
  */
 import { footprint } from '../graph/footprint.ts';
 import { Graph } from '../graph/index.ts';
-import { type GroupIds, padLength, planMicroBatches } from './batch.ts';
+import { cutGroups, type GroupIds, padLength, planMicroBatches } from './batch.ts';
 import { type Geometry, responseTotal, rowTotal } from './block.ts';
 import { kindsWithin, type ModelConfig } from './config.ts';
 import { adamWGraph } from './optimizer.ts';
@@ -102,14 +102,16 @@ const runBytes = (graph: Graph, sizes: Readonly<Record<string, number>> = {}): n
 
 /** A micro-batch as large as the settings make them. */
 function largestMicroBatch(c: ModelConfig, work: Workload, rows: number): Geometry {
-  const ids = (n: number) => new Array<number>(Math.max(1, n)).fill(0);
+  const tokens = (n: number) => new Array<number>(Math.max(1, n)).fill(0);
   const answerTokens = Math.min(work.answerTokens, c.contextLength - 1);
   const promptTokens = Math.min(work.promptTokens, c.contextLength - answerTokens);
   const group: GroupIds = {
-    promptIds: ids(promptTokens),
-    responseIds: new Array(work.responses).fill(ids(answerTokens)),
+    promptIds: tokens(promptTokens),
+    responseIds: new Array(work.responses).fill(tokens(answerTokens)),
   };
-  const batches = planMicroBatches(new Array(work.batch).fill(group), c.contextLength, rows);
+  const pieces = cutGroups(new Array<GroupIds>(work.batch).fill(group), rows);
+  const ids = pieces.map(({ count }) => ({ ...group, responseIds: group.responseIds.slice(0, count) }));
+  const batches = planMicroBatches(ids, rows);
   const [largest] = batches.sort((a, b) => rowTotal(b.geometry) - rowTotal(a.geometry));
   if (!largest) throw new Error('internal: no micro-batch');
   return largest.geometry;

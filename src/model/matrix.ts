@@ -22,47 +22,74 @@ export function weightParts(precision: Precision, { name, shape }: ParameterShap
   ];
 }
 
-/** A matrix W [n, k]. */
-export interface Matrix {
-  readonly shape: readonly [number, number];
-  /** x W^T: [m, k] -> [m, n]. */
-  times(x: Value): Value;
-  /** Rows by their numbers: [...ids] -> [...ids, k], float32. */
-  rows(ids: Value): Value;
-  /** Rows from..to-1 as float32. */
-  slice(from: number, to: number): Value;
-}
-
-/** How the numbers of a graph's frozen weights are kept and worked with. */
+/** How a model's frozen weights are kept, and where. */
 export interface Numbers {
   readonly precision: Precision;
-  /** Products of float16 matrices are made in float16, where the device has it; else in float32. */
-  readonly halfProducts: boolean;
+  /**
+   * A GPU multiplies float16 and few bits as they are. WASM makes float32 of them first, and of a large table only a
+   * part at a time.
+   */
+  readonly gpu: boolean;
 }
 
-export const FLOAT32: Numbers = { precision: 'f32', halfProducts: false };
+export const FLOAT32: Numbers = { precision: 'f32', gpu: false };
+
+/** A matrix W [n, k]. The graph is given with each call, since it may be a loop's body. */
+export interface Matrix {
+  readonly shape: readonly [number, number];
+  /** Too large for a float32 copy of the whole of it to exist, be it for a moment. */
+  readonly inParts: boolean;
+  /** x W^T: [m, k] -> [m, n]. */
+  times(g: Graph, x: Value): Value;
+  /** Rows by their numbers: [...ids] -> [...ids, k], float32. */
+  rows(g: Graph, ids: Value): Value;
+  /** Rows from..to-1 as float32. */
+  part(g: Graph, from: number, to: number): Value;
+}
+
+/** Elements up to which a table is made float32 at once: 2^25 are 128 MiB. */
+const WHOLE_ELEMENTS = 2 ** 25;
+/** Elements of a part of a larger one: 2^22 are 16 MiB. */
+const PART_ELEMENTS = 2 ** 22;
+
+/** Where a matrix is cut into parts. */
+export function partsOf({ shape: [rows, width] }: Matrix): [number, number][] {
+  const count = Math.ceil((rows * width) / PART_ELEMENTS);
+  const size = Math.ceil(rows / count);
+  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
+}
+
+function timesParts(g: Graph, x: Value, matrix: Matrix): Value {
+  const products = partsOf(matrix).map(([from, to]) => g.gemm(x, matrix.part(g, from, to), { transB: true }));
+  return g.concat(products, 1);
+}
 
 /** A dense matrix, float32 or float16; the trained ones of full training too. */
-export function denseMatrix(g: Graph, w: Value, halfProducts = false): Matrix {
+export function denseMatrix(w: Value, gpu = false): Matrix {
   const [n = 0, k = 0] = w.shape.map(Number);
-  return {
+  const half = w.dtype === 'float16';
+  const matrix: Matrix = {
     shape: [n, k],
-    times: (x) =>
-      w.dtype === 'float16' && halfProducts
-        ? g.cast(g.gemm(g.cast(x, 'float16'), w, { transB: true }), 'float32')
-        : g.gemm(x, g.cast(w, 'float32'), { transB: true }),
-    rows: (ids) => g.cast(g.gather(w, ids), 'float32'),
-    slice: (from, to) => g.cast(from === 0 && to === n ? w : g.slice(w, 0, from, to), 'float32'),
+    inParts: half && n * k > WHOLE_ELEMENTS,
+    times: (g, x) => {
+      if (half && gpu) return g.cast(g.gemm(g.cast(x, 'float16'), w, { transB: true }), 'float32');
+      return matrix.inParts ? timesParts(g, x, matrix) : g.gemm(x, g.cast(w, 'float32'), { transB: true });
+    },
+    rows: (g, ids) => g.cast(g.gather(w, ids), 'float32'),
+    part: (g, from, to) => g.cast(g.slice(w, 0, from, to), 'float32'),
   };
+  return matrix;
 }
 
-function quantisedMatrix(g: Graph, blocks: Value, scales: Value, format: Quantised): Matrix {
+function quantisedMatrix(blocks: Value, scales: Value, format: Quantised, gpu: boolean): Matrix {
   const [n = 0, count = 0] = scales.shape.map(Number);
-  return {
+  const matrix: Matrix = {
     shape: [n, count * format.block],
-    times: (x) => g.matmulQuantised(x, blocks, scales, format),
-    rows: (ids) => g.gatherQuantised(blocks, ids, scales, format),
-    slice: (from, to) => {
+    inParts: n * count * format.block > WHOLE_ELEMENTS,
+    times: (g, x) =>
+      matrix.inParts && !gpu ? timesParts(g, x, matrix) : g.matmulQuantised(x, blocks, scales, format),
+    rows: (g, ids) => g.gatherQuantised(blocks, ids, scales, format),
+    part: (g, from, to) => {
       const ids = g.constant(
         Int32Array.from({ length: to - from }, (_, i) => from + i),
         [to - from],
@@ -70,26 +97,16 @@ function quantisedMatrix(g: Graph, blocks: Value, scales: Value, format: Quantis
       return g.gatherQuantised(blocks, ids, scales, format);
     },
   };
+  return matrix;
 }
 
-/** A frozen matrix as inputs of the graph, their names those of its parts behind `prefix`. */
+/** A frozen matrix as inputs of the graph, named as its parts behind `prefix`. */
 export function matrixInput(g: Graph, numbers: Numbers, weight: ParameterShape, prefix = ''): Matrix {
   const form = weightForm(numbers.precision, weight);
-  const parts = weightParts(numbers.precision, weight).map(({ name, dtype, shape }) =>
+  const [first, scales] = weightParts(numbers.precision, weight).map(({ name, dtype, shape }) =>
     g.input(prefix + name, dtype, shape),
   );
-  const [first, scales] = parts;
   if (!first) throw new Error('internal: a weight without parts');
-  if (!isQuantised(form) || !scales) return denseMatrix(g, first, numbers.halfProducts);
-  return quantisedMatrix(g, first, scales, { bits: bitsOf(form), block: BLOCK });
-}
-
-/** Float32 elements of a table that are made at once: 2^23 is 32 MiB. */
-const TABLE_ELEMENTS = 2 ** 23;
-
-/** Row numbers at which a table is cut so that no float32 copy of the whole of it ever exists. */
-export function tableCuts(rows: number, width: number): [number, number][] {
-  const count = Math.ceil((rows * width) / TABLE_ELEMENTS);
-  const size = Math.ceil(rows / count);
-  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
+  if (!isQuantised(form) || !scales) return denseMatrix(first, numbers.gpu);
+  return quantisedMatrix(first, scales, { bits: bitsOf(form), block: BLOCK }, numbers.gpu);
 }

@@ -6,6 +6,7 @@
  * too, and every layer shares the same compiled programs.
  */
 import { type ModelConfig, ModelError } from './config.ts';
+import type { Numbers } from './matrix.ts';
 
 export interface ParameterShape {
   readonly name: string;
@@ -18,8 +19,10 @@ export interface LoraConfig {
   readonly targets: readonly string[];
 }
 
-/** What is trained: a LoRA adapter on frozen weights, or everything. */
-export type TrainingMode = { readonly kind: 'lora'; readonly lora: LoraConfig } | { readonly kind: 'full' };
+/** What is trained: a LoRA adapter on frozen weights (float32 where nothing is said), or everything. */
+export type TrainingMode =
+  | { readonly kind: 'lora'; readonly lora: LoraConfig; readonly numbers?: Numbers }
+  | { readonly kind: 'full' };
 
 export const EMBEDDING = 'model.embed_tokens.weight';
 export const FINAL_NORM = 'model.norm.weight';

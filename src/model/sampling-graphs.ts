@@ -19,6 +19,7 @@ import {
   rmsNorm,
 } from './block.ts';
 import { kindOf, type LayerKind, type ModelConfig, ropesOf, windowsOf } from './config.ts';
+import { denseMatrix, FLOAT32, type Matrix, matrixInput, type Numbers } from './matrix.ts';
 import {
   EMBEDDING,
   FINAL_NORM,
@@ -56,9 +57,9 @@ export interface SamplingRule {
 /** Parameters of a model as graph values: constants or inputs. */
 export interface ModelValues {
   layer(index: number): BlockWeights;
-  readonly embedding: Value;
+  readonly embedding: Matrix;
   readonly norm: Value;
-  readonly head: Value;
+  readonly head: Matrix;
 }
 
 /** Rotary tables as inputs, by the index of their rope. */
@@ -179,7 +180,7 @@ export function decodeStep(
     );
   });
   const h = rmsNorm(g, c, x, model.norm);
-  const { ids, logps } = drawToken(g, c, g.gemm(h, model.head, { transB: true }), u, rule);
+  const { ids, logps } = drawToken(g, c, model.head.times(g, h), u, rule);
   return {
     ids,
     logps,
@@ -479,27 +480,24 @@ export function loopGraph(
   return g;
 }
 
-/** Parameters as inputs, under Hugging Face's names; with `lora` the layers' adapters too, as theta{l}. */
-export function inputModel(g: Graph, c: ModelConfig, lora: LoraConfig | null): ModelValues {
-  const tables = new Map(
-    modelWeights(c)
-      .filter(({ name }) => !name.startsWith('model.layers.'))
-      .map(({ name, shape }) => [name, g.input(name, 'float32', shape)] as const),
-  );
-  const layers = Array.from({ length: c.layers }, (_, l) => {
-    const tensors = new Map(
-      layerWeights(c).map(
-        ({ name, shape }) => [name, g.input(layerName(l, name), 'float32', shape)] as const,
-      ),
-    );
-    if (lora) {
-      const shapes = loraTensors(c, lora);
-      const parts = unflatten(g, g.input(thetaInput(l), 'float32', [unitSize(shapes)]), shapes);
-      for (const [name, value] of parts) tensors.set(name, value);
-    }
-    return blockWeights(tensors, lora);
+/** Parameters as inputs, under the names of their parts; with `lora` the layers' adapters too, as theta{l}. */
+export function inputModel(
+  g: Graph,
+  c: ModelConfig,
+  lora: LoraConfig | null,
+  numbers: Numbers = FLOAT32,
+): ModelValues {
+  const vectors = new Map<string, Value>();
+  const matrices = new Map<string, Matrix>();
+  for (const weight of modelWeights(c)) {
+    const { name, shape } = weight;
+    if (shape.length === 2) matrices.set(name, matrixInput(g, numbers, weight));
+    else vectors.set(name, g.input(name, 'float32', shape));
+  }
+  return modelValues(c, vectors, matrices, lora, (l) => {
+    const shapes = lora ? loraTensors(c, lora) : [];
+    return lora ? unflatten(g, g.input(thetaInput(l), 'float32', [unitSize(shapes)]), shapes) : new Map();
   });
-  return modelValues(c, tables, layers);
 }
 
 /** Parameters built in, from host memory: the fastest on WASM, where inputs are copied on every run. */
@@ -507,16 +505,16 @@ export function constantModel(g: Graph, c: ModelConfig, weight: (name: string) =
   const constants = new Map(
     modelWeights(c).map(({ name, shape }) => [name, g.constant(weight(name), shape, name)] as const),
   );
-  const layers = Array.from({ length: c.layers }, (_, l) =>
-    blockWeights(
-      new Map(layerWeights(c).map(({ name }) => [name, find(constants, layerName(l, name))])),
-      null,
-    ),
+  const matrices = [...constants].filter(([, value]) => value.shape.length === 2);
+  return modelValues(
+    c,
+    constants,
+    new Map(matrices.map(([name, value]) => [name, denseMatrix(value)])),
+    null,
   );
-  return modelValues(c, constants, layers);
 }
 
-function find(values: ReadonlyMap<string, Value>, name: string): Value {
+function find<T>(values: ReadonlyMap<string, T>, name: string): T {
   const value = values.get(name);
   if (!value) throw new Error(`internal: no parameter ${name}`);
   return value;
@@ -524,17 +522,28 @@ function find(values: ReadonlyMap<string, Value>, name: string): Value {
 
 function modelValues(
   c: ModelConfig,
-  tables: ReadonlyMap<string, Value>,
-  layers: readonly BlockWeights[],
+  vectors: ReadonlyMap<string, Value>,
+  matrices: ReadonlyMap<string, Matrix>,
+  lora: LoraConfig | null,
+  adapter: (layer: number) => ReadonlyMap<string, Value> = () => new Map(),
 ): ModelValues {
+  const layers = Array.from({ length: c.layers }, (_, l) => {
+    const tensors = new Map(adapter(l));
+    const own = new Map<string, Matrix>();
+    for (const { name, shape } of layerWeights(c)) {
+      if (shape.length === 2) own.set(name, find(matrices, layerName(l, name)));
+      else tensors.set(name, find(vectors, layerName(l, name)));
+    }
+    return blockWeights(tensors, lora, own);
+  });
   return {
     layer: (index) => {
       const layer = layers[index];
       if (!layer) throw new Error(`internal: no layer ${index}`);
       return layer;
     },
-    embedding: find(tables, EMBEDDING),
-    norm: find(tables, FINAL_NORM),
-    head: find(tables, c.tiedEmbeddings ? EMBEDDING : HEAD),
+    embedding: find(matrices, EMBEDDING),
+    norm: find(vectors, FINAL_NORM),
+    head: find(matrices, c.tiedEmbeddings ? EMBEDDING : HEAD),
   };
 }

@@ -15,6 +15,7 @@ import {
   rowTotal,
 } from './block.ts';
 import { type LayerKind, type ModelConfig, ropesOf, windowsOf } from './config.ts';
+import { denseMatrix, FLOAT32, type Matrix, matrixInput, type Numbers, partsOf } from './matrix.ts';
 import {
   EMBEDDING,
   elements,
@@ -65,12 +66,15 @@ function layerInputs(
   const trainable = trainableLayer(c, mode);
   const theta = g.input(thetaInput(slot), 'float32', [unitSize(trainable)]);
   const tensors = unflatten(g, theta, trainable);
-  if (mode.kind === 'lora') {
-    for (const { name, shape } of layerWeights(c))
-      tensors.set(name, g.input(frozenInput(slot, name), 'float32', shape));
+  if (mode.kind === 'full') return { weights: blockWeights(tensors, null), theta };
+  const prefix = frozenInput(slot, '');
+  const matrices = new Map<string, Matrix>();
+  for (const weight of layerWeights(c)) {
+    const { name, shape } = weight;
+    if (shape.length === 2) matrices.set(name, matrixInput(g, mode.numbers ?? FLOAT32, weight, prefix));
+    else tensors.set(name, g.input(prefix + name, 'float32', shape));
   }
-  const weights = blockWeights(tensors, mode.kind === 'lora' ? mode.lora : null);
-  return { weights, theta };
+  return { weights: blockWeights(tensors, mode.lora, matrices), theta };
 }
 
 export interface SegmentGraphs {
@@ -190,14 +194,43 @@ export function headChunks(rows: number, vocabSize: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.min(size, rows - i * size));
 }
 
-/** Log-probability of each row's label: x [rows, hidden], labels [rows] -> [rows]. */
-function labelLogps(g: Graph, c: ModelConfig, x: Value, labels: Value, norm: Value, table: Value): Value {
-  const h = rmsNorm(g, c, x, norm);
-  const logits = g.gemm(h, table, { transB: true });
+/** Log-probability of each row's label under h [rows, hidden]: [rows, 1]. */
+function labelLogps(g: Graph, h: Value, labels: Value, table: Matrix): Value {
+  const logSum = logSumExp(g, table.times(g, h));
+  return g.sub(g.reduceSum(g.mul(h, table.rows(g, labels)), [1]), logSum);
+}
+
+/** log sum exp over the last axis: [rows, n] -> [rows, 1]. */
+function logSumExp(g: Graph, logits: Value): Value {
   const max = g.detach(g.reduceMax(logits, [1]));
-  const logSum = g.add(g.log(g.reduceSum(g.exp(g.sub(logits, max)), [1])), max);
-  const picked = g.reduceSum(g.mul(h, g.gather(table, labels)), [1]);
-  return g.reshape(g.sub(picked, logSum), [x.shape[0] ?? 0]);
+  return g.add(g.log(g.reduceSum(g.exp(g.sub(logits, max)), [1])), max);
+}
+
+/**
+ * The same where the table is too large to be float32 at once, with the gradient by h where it is wanted:
+ * dlogp/dh = W[label] - softmax(h W^T) W, part by part of the vocabulary. Each part's matrix and products end before
+ * the next one's begin, so that both are made twice: for the sum and for the gradient.
+ */
+function labelLogpsInParts(
+  g: Graph,
+  h: Value,
+  labels: Value,
+  table: Matrix,
+  withGradient: boolean,
+): { logp: Value; dh: Value | null } {
+  const parts = partsOf(table);
+  const logits = (w: Value) => g.gemm(h, w, { transB: true });
+  const sums = parts.map(([from, to]) => logSumExp(g, logits(table.part(g, from, to))));
+  const logSum = logSumExp(g, g.concat(sums, 1));
+  const rows = table.rows(g, labels);
+  const logp = g.sub(g.reduceSum(g.mul(h, rows), [1]), logSum);
+  if (!withGradient) return { logp, dh: null };
+  let dh = rows;
+  for (const [from, to] of parts) {
+    const w = table.part(g, from, to);
+    dh = g.sub(dh, g.gemm(g.exp(g.sub(logits(w), logSum)), w));
+  }
+  return { logp, dh };
 }
 
 interface HeadInputs {
@@ -208,37 +241,59 @@ interface HeadInputs {
   readonly labelChunks: readonly Value[];
 }
 
-function headInputs(c: ModelConfig, s: Geometry): HeadInputs {
-  const g = new Graph();
+/** @param rows of x in a chunk */
+function headInputs(
+  c: ModelConfig,
+  s: Geometry,
+  chunks = headChunks(responseTotal(s), c.vocabSize),
+  g = new Graph(),
+): HeadInputs {
   const x = g.input('x', 'float32', [rowTotal(s), c.hiddenSize]);
   const labels = g.input('labels', 'int32', [responseTotal(s)]);
   const response = g.slice(x, 0, promptTotal(s), rowTotal(s));
-  const chunks = headChunks(responseTotal(s), c.vocabSize);
   return { g, x, labels, xChunks: g.split(response, 0, chunks), labelChunks: g.split(labels, 0, chunks) };
 }
+
+/** The matrix that makes logits, by its name in the model. */
+export const headTable = (c: ModelConfig): ParameterShape => ({
+  name: c.tiedEmbeddings ? EMBEDDING : HEAD,
+  shape: [c.vocabSize, c.hiddenSize],
+});
 
 /**
  * Head of a frozen embedding. Since rows are independent, the gradient of every log-probability with respect
  * to its own row is computed at once and scaled later, when the loss has been worked out.
  *
- * x, labels, norm, table -> logps [M], unit [M, hidden] (M response rows)
+ * x, labels, norm, and the table by its parts' names -> logps [M], unit [M, hidden] (M response rows)
  */
-export function frozenHeadGraph(c: ModelConfig, s: Geometry, withGradient: boolean): Graph {
-  const { g, xChunks, labelChunks } = headInputs(c, s);
+export function frozenHeadGraph(
+  c: ModelConfig,
+  s: Geometry,
+  withGradient: boolean,
+  numbers: Numbers = FLOAT32,
+): Graph {
+  const g = new Graph();
   const norm = g.input('norm', 'float32', [c.hiddenSize]);
-  const table = g.input('table', 'float32', [c.vocabSize, c.hiddenSize]);
+  const table = matrixInput(g, numbers, headTable(c));
+  const M = responseTotal(s);
+  const width = table.inParts ? (partsOf(table)[0]?.[1] ?? 1) : c.vocabSize;
+  const { xChunks, labelChunks } = headInputs(c, s, headChunks(M, width), g);
   const units: Value[] = [];
   const logps = xChunks.map((x, i) => {
     const labels = labelChunks[i];
     if (!labels) throw new Error('internal: chunks differ');
-    const logp = labelLogps(g, c, x, labels, norm, table);
-    if (withGradient) {
-      const ones = g.expand(g.scalar(1), [Number(logp.shape[0])]);
-      units.push(...backward(g, [logp], [ones], [x]));
+    const h = rmsNorm(g, c, x, norm);
+    if (table.inParts) {
+      const { logp, dh } = labelLogpsInParts(g, h, labels, table, withGradient);
+      if (dh) units.push(...backward(g, [h], [dh], [x]));
+      return logp;
     }
+    const logp = labelLogps(g, h, labels, table);
+    if (withGradient)
+      units.push(...backward(g, [logp], [g.expand(g.scalar(1), logp.shape.map(Number))], [x]));
     return logp;
   });
-  g.output('logps', g.concat(logps, 0));
+  g.output('logps', g.reshape(g.concat(logps, 0), [M]));
   if (withGradient) g.output('unit', g.concat(units, 0));
   return g;
 }
@@ -278,9 +333,9 @@ export function trainedHeadGraphs(c: ModelConfig, s: Geometry): { forward: Graph
   const logps = xChunks.map((chunk, i) => {
     const labels = labelChunks[i];
     if (!labels) throw new Error('internal: chunks differ');
-    return labelLogps(g, c, chunk, labels, norm, table);
+    return labelLogps(g, rmsNorm(g, c, chunk, norm), labels, denseMatrix(table));
   });
-  const all = g.concat(logps, 0);
+  const all = g.reshape(g.concat(logps, 0), [responseTotal(s)]);
   const inputs = [...g.inputs];
   const coefficients = g.input('coefficients', 'float32', [responseTotal(s)]);
   const wrt = head ? [x, theta, head] : [x, theta];
@@ -293,13 +348,21 @@ export function trainedHeadGraphs(c: ModelConfig, s: Geometry): { forward: Graph
 }
 
 /** ids [rows] -> x [rows, hidden], from a frozen table or, in full training, the embedding unit. */
-export function embeddingGraph(c: ModelConfig, rows: number, trained: boolean): Graph {
+export function embeddingGraph(
+  c: ModelConfig,
+  rows: number,
+  trained: boolean,
+  numbers: Numbers = FLOAT32,
+): Graph {
   const g = new Graph();
   const ids = g.input('ids', 'int32', [rows]);
-  const table = trained
-    ? unflatten(g, g.input('theta', 'float32', [unitSize(embeddingUnit(c))]), embeddingUnit(c)).get(EMBEDDING)
-    : g.input('table', 'float32', [c.vocabSize, c.hiddenSize]);
-  if (!table) throw new Error('internal: no embedding');
+  const unit = embeddingUnit(c);
+  const trainedTable = trained
+    ? unflatten(g, g.input('theta', 'float32', [unitSize(unit)]), unit).get(EMBEDDING)
+    : null;
+  const table = trainedTable
+    ? denseMatrix(trainedTable)
+    : matrixInput(g, numbers, { name: EMBEDDING, shape: [c.vocabSize, c.hiddenSize] });
   g.output('x', embed(g, c, table, ids));
   return g;
 }
@@ -314,7 +377,7 @@ export function embeddingBackwardGraph(c: ModelConfig, rows: number): Graph {
   const idChunks = g.split(ids, 0, chunks);
   const table = g.zeros([c.vocabSize, c.hiddenSize]);
   const dxChunks = g.split(dx, 0, chunks);
-  const outputs = idChunks.map((chunk) => embed(g, c, table, chunk));
+  const outputs = idChunks.map((chunk) => embed(g, c, denseMatrix(table), chunk));
   const [dTable] = backward(g, outputs, dxChunks, [table]);
   if (!dTable) throw new Error('internal: no gradient');
   const flat = g.concat([g.reshape(dTable, [c.vocabSize * c.hiddenSize]), g.zeros([c.hiddenSize])], 0);

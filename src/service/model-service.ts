@@ -5,6 +5,8 @@ import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
 import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
+import { modelWeights } from '../model/parameters.ts';
+import { weightBytes } from '../model/weight-form.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import { guessedLengths, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
@@ -43,7 +45,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
 
   /** The model of a run's settings; kept until another is asked for. */
   const modelOf = async ({ config }: RunManifest): Promise<LanguageModel> => {
-    const key = JSON.stringify([config.model, config.hub, config.backend]);
+    const key = JSON.stringify([config.model, config.hub, config.backend, config.precision]);
     if (open?.key === key) return open.model;
     const old = open;
     const load = async (): Promise<LanguageModel> => {
@@ -51,10 +53,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       const { files, release } = await modelFiles(config, base, await opened());
       try {
         const device = await openDevice({ backend: config.backend, wasmPath });
-        const model = await loadLanguageModel(device, files).catch(async (error: unknown) => {
-          await device.dispose().catch(() => undefined);
-          throw error;
-        });
+        const model = await loadLanguageModel(device, files, { precision: config.precision }).catch(
+          async (error: unknown) => {
+            await device.dispose().catch(() => undefined);
+            throw error;
+          },
+        );
         return { ...model, dispose: () => model.dispose().finally(release) };
       } catch (error) {
         release();
@@ -258,7 +262,10 @@ function checkRun(
       'sampled tokens at most': prepared.train.length * config.sample.n * config.sample.maxTokens,
       'DPO steps at most': totalSteps(prepared.train.length, config.dpo),
       'longest prompt and target in tokens': Math.max(0, ...lengths),
-      'bytes of weights': model.info.parameterCount * 4,
+      'bytes of weights': modelWeights(model.config).reduce(
+        (sum, weight) => sum + weightBytes(model.info.precision ?? 'f32', weight),
+        0,
+      ),
     },
     model: model.info,
     backend: model.device.backend,
