@@ -2,7 +2,8 @@
  * Speed of the default model on this machine, each figure beside its peer from the same run.
  *
  *   npm run bench                 all rows
- *   npm run bench -- --only NAME  sampling, training, checkpoint, import or demo
+ *   npm run bench -- --only NAME  sampling, training, checkpoint, import, precision, demo or gpu
+ *   npm run bench -- --only gpu --tiny   the GPU rows on an emulated adapter, to see that they work
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -17,13 +18,16 @@ import { Graph } from '../src/graph/index.ts';
 import { planMicroBatches } from '../src/model/batch.ts';
 import { responseTotal, rowTotal } from '../src/model/block.ts';
 import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
-import { projections, TARGETS } from '../src/model/parameters.ts';
+import { TARGETS } from '../src/model/parameters.ts';
 import { stream } from '../src/model/random.ts';
 import { checkpointRow } from './bench/checkpoint.ts';
+import { gpuRows } from './bench/gpu.ts';
 import { measureImport } from './bench/import.ts';
+import { precisionRows } from './bench/precision.ts';
+import { operations, products } from './bench/products.ts';
 import { folder } from './lib/native.ts';
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, tiny: { type: 'boolean' } } });
 const wanted = (name: string) => values.only === undefined || values.only === name;
 const MODEL = fileURLToPath(new URL('../public/models/default-lm', import.meta.url));
 const REPEATS = 5;
@@ -83,23 +87,6 @@ function stepGroups(c: ModelConfig): Group[] {
   }));
 }
 
-/** The frozen weights' products of one step: forward and backward for activations, head included. */
-function products(
-  c: ModelConfig,
-  rows: number,
-  headRows: number,
-): { m: number; k: number; n: number; count: number }[] {
-  const layers = projections(c).flatMap(({ out, in: inner }) => [
-    { m: rows, k: inner, n: out, count: c.layers },
-    { m: rows, k: out, n: inner, count: c.layers },
-  ]);
-  return [
-    ...layers,
-    { m: headRows, k: c.hiddenSize, n: c.vocabSize, count: 1 },
-    { m: headRows, k: c.vocabSize, n: c.hiddenSize, count: 1 },
-  ];
-}
-
 /** The same products and nothing else, in one graph. */
 async function bareProducts(device: Device, list: ReturnType<typeof products>): Promise<number> {
   const g = new Graph();
@@ -144,7 +131,7 @@ async function trainingRow(): Promise<Row> {
   let bare = 0;
   for (const batch of plan) {
     const list = products(config, rowTotal(batch.geometry), responseTotal(batch.geometry));
-    flops += list.reduce((sum, { m, k, n, count }) => sum + 2 * m * k * n * count, 0);
+    flops += operations(list);
     bare += await bareProducts(device, list);
   }
   const rate = (t: number) => `${(flops / t / 1e9).toFixed(1)} GFLOP/s`;
@@ -186,6 +173,8 @@ if (wanted('sampling')) rows.push(await samplingRow());
 if (wanted('training')) rows.push(await trainingRow());
 if (wanted('checkpoint')) rows.push(await checkpointRow());
 if (wanted('import')) rows.push(await importRow());
+if (wanted('gpu')) rows.push(...(await gpuRows(values.tiny ?? false)));
+if (wanted('precision')) rows.push(...(await precisionRows()));
 if (wanted('demo')) rows.push(demoRow());
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} threads, Node ${process.version}`;
 console.log(machine);

@@ -1,7 +1,7 @@
 /** All that the page's buttons do. */
 
 export { forgetAdapter, pickAdapter } from './actions/adapter.ts';
-export { chatWith, checkRun, seeRow } from './actions/ask.ts';
+export { chatWith, checkDevice, checkRun, seeRow } from './actions/ask.ts';
 export { boot } from './actions/boot.ts';
 export { downloadAdapter, downloadFile } from './actions/download.ts';
 export { discardEdits, edit, markAnswer } from './actions/edits.ts';
@@ -26,6 +26,7 @@ export {
 export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
 export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';
+export { lowerRate, resumeLower, resumeOnWasm } from './actions/remedies.ts';
 export { pause, start, stop } from './actions/run.ts';
 export {
   deleteRuns,

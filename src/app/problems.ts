@@ -1,6 +1,6 @@
 /** Errors in the reader's terms: what happened, what is safe, what to do. Pure. */
 import type { RunError } from '../pipeline/types.ts';
-import type { Problem } from './signals.ts';
+import type { Problem, ProblemAction } from './signals.ts';
 import { STAGE_NAME } from './stagetext.ts';
 
 const STORED = 'Everything finished before is stored on this device.';
@@ -9,14 +9,30 @@ export function problemOfRun(error: RunError): Problem {
   return {
     title: `${STAGE_NAME[error.stage]} stopped: ${error.message}`,
     safe: STORED,
-    advice:
-      adviceFor(`${error.code} ${error.message}`) ||
-      (error.code === 'DataError' || error.code === 'ModelError'
-        ? 'Change the data, the model or the setting that it names, then press Resume.'
-        : 'Press Resume to try from the last stored step.'),
+    advice: adviceOfRun(error),
     details: [`stage ${error.stage}, code ${error.code}`, error.details].filter(Boolean).join('\n'),
-    action: 'resume',
+    // The message gives the first of them itself.
+    reasons: error.reasons?.filter((reason) => !error.message.includes(reason)) ?? [],
+    action: offered(error),
   };
+}
+
+function offered({ offer, stage }: RunError): ProblemAction {
+  if (offer === 'lower-rate') return stage === 'dpo' ? 'lower-dpo' : 'lower-sft';
+  return offer ?? 'resume';
+}
+
+/** What is advised where the message itself says no more than what happened. */
+function adviceOfRun(error: RunError): string {
+  if (error.offer === 'wasm')
+    return 'WebAssembly computes on the processor: slower, and the same everywhere.';
+  if (error.offer === 'lower-rate')
+    return 'Training goes on from the last stored step; the stages before it stay as they are.';
+  const advice = adviceFor(`${error.code} ${error.message}`);
+  if (advice !== '') return advice;
+  return error.code === 'DataError' || error.code === 'ModelError'
+    ? 'Change the data, the model or the setting that it names, then press Resume.'
+    : 'Press Resume to try from the last stored step.';
 }
 
 /** Any thrown thing; `what` says what was being done, e.g. "The data set could not be read". */

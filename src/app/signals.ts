@@ -12,9 +12,14 @@ export interface Problem {
   readonly safe: string;
   readonly advice: string;
   readonly details: string;
+  /** What likely caused it, the likeliest first. */
+  readonly reasons?: readonly string[];
   /** What the message offers to do at once. */
-  readonly action?: 'resume' | 'reload';
+  readonly action?: ProblemAction;
 }
+
+/** Resume as it is, on WebAssembly, or with a lower learning rate in the stage that stopped; reload the page. */
+export type ProblemAction = 'resume' | 'reload' | 'wasm' | 'lower-sft' | 'lower-dpo';
 
 /**
  * What this page is doing: with the run, or with files that are read. Pausing keeps the model loaded, stopping

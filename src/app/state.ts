@@ -144,7 +144,9 @@ function reduce(view: RunView, event: RunEvent): RunView {
     case 'manifest':
       return withManifest(view, event.manifest);
     case 'self-check':
-      return view; // the manifest has it
+      return view.manifest === null
+        ? view
+        : { ...view, manifest: { ...view.manifest, selfCheck: event.check } };
     case 'responses':
       return view; // folded in one go by reduceEvents
   }

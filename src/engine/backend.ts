@@ -13,7 +13,7 @@ export interface OpenOptions {
 }
 
 /** A GPU adapter that computes on the CPU is slower than WASM: 'auto' counts it as none. */
-function isSoftware(adapter: GPUAdapter): boolean {
+export function isSoftware(adapter: GPUAdapter): boolean {
   const { vendor, architecture, description, device } = adapter.info;
   return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(
     `${vendor} ${architecture} ${description} ${device}`,

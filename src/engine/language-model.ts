@@ -7,7 +7,7 @@ import { elements, initialAdapter, modelWeights } from '../model/parameters.ts';
 import type { Precision } from '../model/precision.ts';
 import { stream } from '../model/random.ts';
 import { storeRows } from '../model/stored-weight.ts';
-import { openWeights, type WeightPiece } from '../model/weights.ts';
+import { openWeights, type PiecesOptions, type WeightPiece, type WeightsReader } from '../model/weights.ts';
 import type { Device } from './device.ts';
 import { DeviceSampler } from './sampler.ts';
 import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
@@ -39,10 +39,17 @@ export async function loadLanguageModel(
   const tokenizer = await loadTokenizer(source, config.vocabSize);
   signal?.throwIfAborted();
   const kept = device.keeps(precision);
-  const { weights, hashes } = await storeWeights(device, config, source, kept.precision, {
-    onProgress,
-    signal,
-  });
+  const reader = await openWeights(config, source);
+  const total = await reader.size(signal);
+  const hashers = new Map(reader.files.map(({ path }) => [path, newHash()] as const));
+  let read = 0;
+  const seen = (path: string, bytes: Uint8Array) => {
+    hashers.get(path)?.update(bytes);
+    read += bytes.length;
+    onProgress?.(read, total);
+  };
+  const weights = await storeWeights(device, config, reader, kept.precision, { signal, seen });
+  const hashes = [...hashers.values()].map((hash) => hash.digest());
   const configBytes = (await source.read('config.json')) ?? new Uint8Array();
   const info: ModelInfo = {
     name: source.name,
@@ -62,17 +69,15 @@ export async function loadLanguageModel(
 
 /**
  * Reads the weights piece by piece into the form in which they stay on the device, so that at no time more than a
- * piece exists beside it; and the files' hashes from the same bytes.
+ * piece exists beside it.
  */
 async function storeWeights(
   device: Device,
   config: ModelConfig,
-  source: FileSource,
+  reader: WeightsReader,
   precision: Precision,
-  { onProgress, signal }: LoadOptions,
-): Promise<{ weights: Map<string, Tensor>; hashes: Uint8Array[] }> {
-  const reader = await openWeights(config, source);
-  const total = await reader.size(signal);
+  options: PiecesOptions,
+): Promise<Map<string, Tensor>> {
   const weights = new Map<string, Tensor>();
   const stores = new Map<string, (piece: WeightPiece) => Promise<void>>();
   try {
@@ -89,15 +94,8 @@ async function storeWeights(
         }
       });
     }
-    const hashers = new Map(reader.files.map(({ path }) => [path, newHash()] as const));
-    let read = 0;
-    const seen = (path: string, bytes: Uint8Array) => {
-      hashers.get(path)?.update(bytes);
-      read += bytes.length;
-      onProgress?.(read, total);
-    };
-    for await (const piece of reader.pieces({ signal, seen })) await stores.get(piece.name)?.(piece);
-    return { weights, hashes: [...hashers.values()].map((hash) => hash.digest()) };
+    for await (const piece of reader.pieces(options)) await stores.get(piece.name)?.(piece);
+    return weights;
   } catch (error) {
     release(weights);
     throw error;
@@ -126,19 +124,8 @@ function loaded(
     info,
     precision,
     weights,
-    load: async (other, part, signal) => {
-      const reader = await openWeights(part, files);
-      const again = new Map<string, Tensor>();
-      for (const weight of modelWeights(part)) {
-        const stored = storeRows(precision, weight, (await reader.read(weight.name, signal)).data);
-        for (const [i, { name, dtype, shape }] of weightParts(precision, weight).entries()) {
-          const { tensor, write } = other.create(dtype, shape);
-          await write(0, stored[i] ?? new Float32Array());
-          again.set(name, tensor);
-        }
-      }
-      return again;
-    },
+    load: async (other, part, signal) =>
+      storeWeights(other, part, await openWeights(part, files), precision, { signal }),
   };
   return {
     info,

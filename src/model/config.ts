@@ -1,8 +1,9 @@
 /** What a model's config.json comes to: sizes, and in what its family's decoder layers differ from others'. */
 import * as v from 'valibot';
 import { Fields, size } from './config-fields.ts';
-import { FAMILIES } from './families.ts';
+import { FAMILIES, REFUSED } from './families.ts';
 import { ModelError } from './model-error.ts';
+import { excerpt } from './text.ts';
 
 export { ModelError } from './model-error.ts';
 
@@ -76,6 +77,9 @@ export const truncatedConfig = (c: ModelConfig, layers: number): ModelConfig => 
   layerKinds: c.layerKinds.slice(0, layers),
 });
 
+/** Beyond what any model has; each layer has entries of its own in tables. */
+const MOST_LAYERS = 10_000;
+
 const supported = (): string => FAMILIES.map((f) => `${f.architecture} (${f.models})`).join(', ');
 
 /**
@@ -87,8 +91,10 @@ export function parseModelConfig(value: unknown): ModelConfig {
   const [architecture = ''] = f.get('architectures', v.pipe(v.array(v.string()), v.minLength(1)));
   const family = FAMILIES.find((known) => known.architecture === architecture);
   if (!family) {
+    const name = excerpt(architecture, 100);
+    const why = REFUSED.get(architecture) ?? '.';
     throw new ModelError(
-      `config.json: the architecture ${architecture.slice(0, 100)} is not supported. Supported: ${supported()}.`,
+      `config.json: the architecture ${name} is not supported${why} Supported: ${supported()}.`,
     );
   }
   const hiddenSize = f.get('hidden_size', size);
@@ -106,7 +112,7 @@ export function parseModelConfig(value: unknown): ModelConfig {
     vocabSize: f.get('vocab_size', size),
     hiddenSize,
     intermediateSize: f.get('intermediate_size', size),
-    layers: f.get('num_hidden_layers', size),
+    layers: f.get('num_hidden_layers', v.pipe(size, v.maxValue(MOST_LAYERS))),
     heads,
     kvHeads,
     headDim,

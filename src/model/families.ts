@@ -1,7 +1,8 @@
 /**
  * The model families this project runs, one description each: what config.json leaves open, and in what the
  * decoder layer differs. Written from the published model definitions (transformers, models/*). To add one, add a
- * description here, and its case to test/fixtures/reference_families.py.
+ * description here; its case in test/fixtures/family-configs.json and what it does in test/fixtures/reference_model.py
+ * test it.
  */
 import * as v from 'valibot';
 import type { FamilyTraits, ModelConfig } from './config.ts';
@@ -147,6 +148,20 @@ const gemma3: Family = {
 };
 
 export const FAMILIES: readonly Family[] = [llama, mistral, qwen2, qwen3, gemma3];
+
+const MIXTURE = ': its mixture of experts is not built.';
+
+/** Architectures that are near to one of these, and what they have more. */
+export const REFUSED: ReadonlyMap<string, string> = new Map([
+  [
+    'Gemma3ForConditionalGeneration',
+    ': it also reads pictures. Of Gemma 3, take 270m or 1b, which read text alone.',
+  ],
+  ['Gemma2ForCausalLM', ': its capped logits are not built.'],
+  ['MixtralForCausalLM', MIXTURE],
+  ['Qwen2MoeForCausalLM', MIXTURE],
+  ['Qwen3MoeForCausalLM', MIXTURE],
+]);
 
 /** @throws Error for a config that did not come from `parseModelConfig` */
 export function familyOf({ architecture }: Pick<ModelConfig, 'architecture'>): Family {

@@ -109,8 +109,9 @@ export async function openWeights(c: ModelConfig, source: FileSource): Promise<W
         const header = await openHeader(file, signal, (bytes) => seen?.(path, bytes));
         const wanted = new Set(names);
         for (const name of names) find(path, header, name);
-        // In the order of their bytes, those that are not wanted too: the file is read from end to end.
+        // In the order of their bytes, for who looks at all of them those that are not wanted too.
         for (const entry of [...header.tensors.values()].sort((a, b) => a.start - b.start || a.end - b.end)) {
+          if (!wanted.has(entry.name) && !seen) continue;
           const width = bytesPerElement(entry.dtype);
           const step = pieceBytes(entry, width);
           for (let start = entry.start; start < entry.end; start += step) {

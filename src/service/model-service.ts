@@ -3,6 +3,7 @@ import { openDevice } from '../engine/backend.ts';
 import { loadLanguageModel } from '../engine/language-model.ts';
 import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
+import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan } from '../pipeline/fit.ts';
@@ -50,7 +51,12 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       const { files, release } = await modelFiles(config, base, await opened());
       try {
         const device = await openDevice({ backend: config.backend, wasmPath });
-        const model = await loadLanguageModel(device, files, { precision: config.precision });
+        const model = await loadLanguageModel(device, files, { precision: config.precision }).catch(
+          async (error: unknown) => {
+            await device.dispose().catch(() => undefined);
+            throw error;
+          },
+        );
         return { ...model, dispose: () => model.dispose().finally(release) };
       } catch (error) {
         release();
@@ -75,6 +81,13 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
   const fittingModel = async (manifest: RunManifest): Promise<LanguageModel> => {
     checkFit(await fitOf({ config: manifest.config }));
     return modelOf(manifest);
+  };
+
+  /** A device that failed gets no second chance: the next call opens one anew. */
+  const close = async (): Promise<void> => {
+    const failed = open;
+    open = undefined;
+    await failed?.model.then((model) => model.dispose()).catch(() => undefined);
   };
 
   const configOf = async (config: RunConfig): Promise<unknown> => {
@@ -142,6 +155,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
           until,
         );
       } catch (error) {
+        if (error instanceof AdvisedError && error.offer === 'wasm') await close();
         if (!abort.signal.aborted) throw error;
       } finally {
         void embedder?.then((e) => e.close()).catch(() => undefined);

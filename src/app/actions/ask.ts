@@ -41,6 +41,18 @@ export function checkRun(): Promise<CheckResult | null> {
   });
 }
 
+/** Checks the device with the run's model now, whatever is known of them. */
+export async function checkDevice(): Promise<void> {
+  const check = await asking('The device could not be checked', async () => {
+    const id = await runToLookAt();
+    return callWorker((api) => api.selfCheck(id));
+  });
+  const { manifest } = view.value;
+  if (check !== null && manifest !== null) {
+    view.value = { ...view.value, manifest: { ...manifest, selfCheck: check } };
+  }
+}
+
 /** One row in the tokens of the run's model; the run is stored, since the worker reads its settings from there. */
 export function seeRow(row: DataRow): Promise<SeenRow | null> {
   return asking('The model could not be read', async () => {

@@ -1,20 +1,32 @@
 import { useState } from 'preact/hooks';
 import { visibleLines } from '../../model/text.ts';
-import { start } from '../actions.ts';
-import { busy, problem } from '../signals.ts';
+import { lowerRate, resumeLower, resumeOnWasm, start } from '../actions.ts';
+import { config } from '../settings.ts';
+import { busy, type ProblemAction, problem } from '../signals.ts';
 import { Icon } from './Icon.tsx';
 
-function ActionButton({ action }: { action: 'resume' | 'reload' }) {
-  const resume = action === 'resume';
+const ACTION: Readonly<Record<ProblemAction, { readonly label: string; readonly act: () => void }>> = {
+  resume: { label: 'Resume', act: () => void start() },
+  reload: { label: 'Reload the page', act: () => window.location.reload() },
+  wasm: { label: 'Use WebAssembly and resume', act: () => void resumeOnWasm() },
+  'lower-sft': { label: 'Lower the learning rate and resume', act: () => void resumeLower('sft') },
+  'lower-dpo': { label: 'Lower the learning rate and resume', act: () => void resumeLower('dpo') },
+};
+
+function ActionButton({ action }: { action: ProblemAction }) {
+  const { label, act } = ACTION[action];
+  const stage = action === 'lower-sft' ? 'sft' : action === 'lower-dpo' ? 'dpo' : null;
+  const rate = stage === null ? 0 : config.value[stage].learningRate;
   return (
     <button
       type="button"
       class="button"
       style={{ alignSelf: 'flex-start' }}
-      disabled={resume && busy.value}
-      onClick={() => (resume ? void start() : window.location.reload())}
+      disabled={action !== 'reload' && busy.value}
+      onClick={act}
+      {...(stage === null ? {} : { 'data-tip': `From ${rate} to ${lowerRate(rate)}.` })}
     >
-      {resume ? 'Resume' : 'Reload the page'}
+      {label}
     </button>
   );
 }
@@ -42,6 +54,13 @@ export function Banner() {
         <h3>{title}</h3>
         {now.safe !== '' && <p>{now.safe}</p>}
         {now.advice !== '' && <p>{now.advice}</p>}
+        {now.reasons !== undefined && now.reasons.length > 0 && (
+          <ul class="reasons" aria-label="Likely reasons">
+            {now.reasons.map((reason) => (
+              <li key={reason}>{visibleLines(reason)}</li>
+            ))}
+          </ul>
+        )}
         {now.action !== undefined && <ActionButton action={now.action} />}
         {now.details !== '' && (
           <details>

@@ -1,5 +1,6 @@
 /** What a folder that was dropped or picked is, and which of its files are kept. Pure. */
 import type { HubUse } from '../../hub/api.ts';
+import { EMBEDDER_FILE, NEEDED } from '../../hub/files.ts';
 import { visible } from '../../model/text.ts';
 import { WEIGHTS_FILE, WEIGHTS_INDEX } from '../../model/weights.ts';
 
@@ -18,22 +19,13 @@ export interface ModelFolder {
   readonly missing: readonly string[];
 }
 
-/** The file that transformers.js reads of an embedder. */
-const ONNX_FILE = 'onnx/model.onnx';
-
-/** What a folder must hold; a sharded model has an index in place of the one file. */
-const NEEDED: Readonly<Record<HubUse, readonly (readonly string[])[]>> = {
-  model: [['config.json'], ['tokenizer.json'], [WEIGHTS_FILE, WEIGHTS_INDEX]],
-  embedder: [['config.json'], ['tokenizer.json'], [ONNX_FILE]],
-};
-
 /** Weights in other forms would take room for nothing. */
 const OTHER_WEIGHTS = /\.(bin|pt|pth|h5|msgpack|ot|gguf|tflite|safetensors|onnx|onnx_data)$/i;
 
 function isKept(path: string, use: HubUse): boolean {
   if (path.split('/').some((part) => part.startsWith('.'))) return false;
   if (use === 'model' && /^model(-\d+-of-\d+)?\.safetensors$/.test(path)) return true;
-  if (use === 'embedder' && path.startsWith(ONNX_FILE)) return true;
+  if (use === 'embedder' && path.startsWith(EMBEDDER_FILE)) return true;
   return !OTHER_WEIGHTS.test(path);
 }
 
@@ -47,12 +39,15 @@ export function modelFolder(files: readonly FolderFile[]): ModelFolder {
     root !== undefined && path.startsWith(root) ? [{ path: path.slice(root.length), file }] : [],
   );
   const has = (path: string) => inside.some((each) => each.path === path);
+  // A sharded model has an index in place of the one file.
   const weights = has(WEIGHTS_FILE) || has(WEIGHTS_INDEX);
-  const use = !weights && has(ONNX_FILE) ? 'embedder' : 'model';
+  const use = !weights && has(EMBEDDER_FILE) ? 'embedder' : 'model';
   return {
     name: visible(root?.split('/').at(-2) ?? '') || 'my-model',
     use,
     files: inside.filter(({ path }) => isKept(path, use)),
-    missing: NEEDED[use].flatMap((either) => (either.some(has) ? [] : [either[0] ?? ''])),
+    missing: [...NEEDED[use], ...(use === 'model' && !weights ? [WEIGHTS_FILE] : [])].filter(
+      (path) => !has(path),
+    ),
   };
 }

@@ -6,6 +6,7 @@ import { StartAdapter } from '../components/StartAdapter.tsx';
 import { ChosenModel } from '../models/ChosenModel.tsx';
 import { FitPanel } from '../models/FitPanel.tsx';
 import { PrecisionChoice } from '../models/Precision.tsx';
+import { SelfCheckPanel } from '../models/SelfCheckPanel.tsx';
 import { choosing, fits, searches } from '../models/state.ts';
 import { config } from '../settings.ts';
 import { busy, view } from '../signals.ts';
@@ -77,6 +78,7 @@ function Device() {
           {device.note !== '' && <p class="muted">{device.note}</p>}
         </>
       )}
+      <SelfCheckPanel />
       {!window.crossOriginIsolated && (
         <p class="notice warn-box">
           This page is not cross-origin isolated, so WebAssembly gets one thread. Everything works, only

@@ -1,0 +1,61 @@
+/**
+ * A tiny folder of every family through the whole headless pipeline: a step or two of each stage, on WASM and on
+ * WebGPU, which here computes in software.
+ */
+import { join } from 'node:path';
+import { type Browser, chromium } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chromiumFlags } from '../../scripts/chromium.ts';
+import { setup } from '../../scripts/setup.ts';
+import { makeTinyModel, TINY_FAMILIES, type TinyFamily } from '../../scripts/tiny-model.ts';
+import { openHeadless, type SmallRuns, smallRuns } from '../fixtures/small-run.ts';
+
+const PATIENCE = 900_000;
+
+const TINY = {
+  data: { limit: 3, heldOut: 1 },
+  lora: { rank: 2, alpha: 4, targets: ['q_proj', 'v_proj'] },
+  sft: { batch: 2, epochs: 1 },
+  sample: { n: 2, maxTokens: 4 },
+  filter: { mode: 'all' },
+  dpo: { negatives: 1, batch: 2, epochs: 1 },
+  evaluate: { samples: 1 },
+};
+
+let runs: SmallRuns;
+let browser: Browser;
+beforeAll(async () => {
+  runs = await smallRuns();
+  browser = await chromium.launch({
+    executablePath: setup(),
+    headless: true,
+    args: chromiumFlags('software'),
+  });
+}, PATIENCE);
+afterAll(async () => {
+  await browser?.close();
+  await runs?.close();
+});
+
+const CASES: readonly (readonly [TinyFamily, 'wasm' | 'webgpu'])[] = [
+  ...TINY_FAMILIES.map((family) => [family, 'wasm'] as const),
+  ...TINY_FAMILIES.map((family) => [family, 'webgpu'] as const),
+];
+
+test.each(CASES)(
+  '%s on %s',
+  async (family, backend) => {
+    const folder = join(runs.scratch, family);
+    await makeTinyModel(family, folder);
+    const run = await runs.start({ ...TINY, backend }, folder);
+    const page = await browser.newPage();
+    await openHeadless(page, run.origin);
+    const result = await run.resume(page, await run.create(page));
+    expect(result).toMatchObject({ type: 'done', manifest: { device: { backend }, error: null } });
+    const files = await run.files();
+    expect(files.has('adapter/adapter_model.safetensors')).toBe(true);
+    await page.close();
+    await run.close();
+  },
+  PATIENCE,
+);
