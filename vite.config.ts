@@ -1,8 +1,14 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join, normalize, sep } from 'node:path';
 import { type Connect, defaultClientConditions, defineConfig, type Plugin, type UserConfig } from 'vite';
-import { contentSecurityPolicy, headersFile, ISOLATION_HEADERS, siteHeaders } from './scripts/lib/headers.ts';
+import {
+  contentSecurityPolicy,
+  HUB_FOLDER,
+  headersFile,
+  ISOLATION_HEADERS,
+  siteHeaders,
+} from './scripts/lib/headers.ts';
 
 /** The runtime with WebGPU (what transformers.js loads, too), and the smaller one for WASM alone. */
 const ORT_FILES = [
@@ -49,7 +55,7 @@ export function serveFolder(prefix: string, folder: string, allowed?: readonly s
     name: `serve:${prefix}`,
     configureServer: (server) => void server.middlewares.use((...call) => serve(ISOLATION_HEADERS, ...call)),
     configurePreviewServer: (server) =>
-      void server.middlewares.use((...call) => serve(siteHeaders(), ...call)),
+      void server.middlewares.use((...call) => serve(siteHeaders(prefix), ...call)),
   };
 }
 
@@ -86,12 +92,35 @@ function contentSecurity(): Plugin {
         injectTo: 'head-prepend',
       },
     ],
-    generateBundle() {
-      if (this.environment.config.isWorker) return;
-      this.emitFile({ type: 'asset', fileName: '_headers', source: headersFile() });
+    writeBundle: {
+      order: 'post',
+      handler({ dir }) {
+        if (this.environment.config.isWorker || dir === undefined) return;
+        const names = readdirSync(dir, { withFileTypes: true }).map((entry) =>
+          entry.isDirectory() ? `${entry.name}/` : entry.name,
+        );
+        writeFileSync(join(dir, '_headers'), headersFile(names));
+      },
     },
   };
 }
+
+/** What `vite preview` says of every file, before it sends it. */
+function previewHeaders(): Plugin {
+  return {
+    name: 'preview-headers',
+    configurePreviewServer: (server) =>
+      void server.middlewares.use((request, response, next) => {
+        for (const [name, value] of Object.entries(siteHeaders(request.url ?? '/'))) {
+          response.setHeader(name, value);
+        }
+        next();
+      }),
+  };
+}
+
+/** The one worker that may reach other hosts lies in a folder of its own, by which servers know it. */
+const HUB_WORKER = 'hub';
 
 /** What the app and the browser tests have to agree on. */
 export const SHARED: UserConfig = {
@@ -103,6 +132,7 @@ export const SHARED: UserConfig = {
     // Named here, so that no test or page is reloaded when one of them is met late, in a worker.
     include: [
       '@huggingface/transformers',
+      '@noble/hashes/legacy.js',
       '@noble/hashes/sha2.js',
       '@noble/hashes/utils.js',
       '@preact/signals',
@@ -124,16 +154,22 @@ export const SHARED: UserConfig = {
       'valibot',
     ],
   },
-  worker: { format: 'es' },
+  worker: {
+    format: 'es',
+    rolldownOptions: {
+      output: {
+        entryFileNames: ({ name }) => `${name === HUB_WORKER ? HUB_FOLDER : 'assets'}/[name]-[hash].js`,
+      },
+    },
+  },
 };
 
 export default defineConfig({
   ...SHARED,
   // Relative: dist works under any path of any host.
   base: './',
-  plugins: [ortFiles(), contentSecurity()],
+  plugins: [previewHeaders(), ortFiles(), contentSecurity()],
   server: { headers: ISOLATION_HEADERS },
-  preview: { headers: siteHeaders() },
   build: {
     target: 'es2022',
     // transformers.js alone is about a megabyte; it sits in its own worker chunk.

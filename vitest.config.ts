@@ -42,6 +42,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.{ts,tsx}'],
+          globalSetup: 'test/fixtures/hub-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // One page at a time: tests that train fill the cores by themselves.

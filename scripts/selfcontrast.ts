@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import type { Page } from 'playwright';
 import type { HeadlessJob, HeadlessResult } from '../src/app/headless.ts';
 import type { ExtraProgress } from '../src/app/headless-exports.ts';
+import type { ModelProgress } from '../src/app/headless-models.ts';
 import type { RunEvent } from '../src/pipeline/types.ts';
 import { chromiumFlags, type Gpu, hasGpu, onlyHosts } from './chromium.ts';
 import { openAdapter, withAdapter } from './headless/adapter.ts';
@@ -67,19 +68,22 @@ async function main(argv: readonly string[]): Promise<number> {
       adapter === null
         ? command.config
         : withAdapter(command.config, offered(adapter, server, names), adapter, command.sftAsked);
+    const fromHub = [command.model, command.embedder].some(({ kind }) => kind === 'hub');
     const job: HeadlessJob = {
       config: {
         ...settings,
         model: addressOf(command.model, server, names),
-        embedder: addressOf(plainlyNamed(command.embedder), server, names),
+        embedder: addressOf(command.embedder, server, names),
       },
+      token: fromHub ? process.env.HF_TOKEN || null : null,
       name: command.out === null ? 'check' : basename(command.out),
       dataset: server.offer({ kind: 'file', name: 'dataset.json', path: dataFile }),
       check: command.check,
       inbox: output === null ? null : server.receive(output.aside),
       extras: command.extras,
     };
-    const remote = [command.model, command.embedder].some(({ kind }) => kind === 'hub' || kind === 'url');
+    if (fromHub) server.allowHub(command.config.hub);
+    const remote = fromHub || [command.model, command.embedder].some(({ kind }) => kind === 'url');
     const flags = [
       ...chromiumFlags(gpuFor(job, printer)),
       ...(remote ? [] : [onlyHosts(new URL(server.origin).hostname)]),
@@ -130,17 +134,8 @@ function addressOf(source: Source, server: LocalServer, names: Map<string, strin
     case 'url':
       server.allow(source.url);
       return source.url;
-    case 'hub': {
-      // By way of the local server, so that the address ends in the model's name and not in 'main'.
-      const hub = (process.env.HF_ENDPOINT ?? 'https://huggingface.co').replace(/\/+$/, '');
-      const url = server.offer({
-        kind: 'remote',
-        name: source.id,
-        path: `${hub}/${source.id}/resolve/main/`,
-      });
-      names.set(url, source.id);
-      return url;
-    }
+    case 'hub':
+      return source.name;
     case 'folder': {
       const url = server.offer(source);
       names.set(url, source.path);
@@ -158,13 +153,6 @@ function offered(
   const url = server.offer({ kind: 'folder', name: adapter.name, path: adapter.folder });
   names.set(url, adapter.name);
   return url;
-}
-
-/** transformers.js takes only names that could be a hub's; what the user called it is put back by `names`. */
-function plainlyNamed(source: Source): Source {
-  if (source.kind !== 'folder') return source;
-  const name = source.name.replace(/[^\w.-]+/g, '_').replace(/^[^a-z0-9]+|[^a-z0-9]+$/gi, '');
-  return { ...source, name: name || 'embedder' };
 }
 
 function withNames(text: string, names: ReadonlyMap<string, string>): string {
@@ -235,6 +223,7 @@ async function runJob(
   if (process.env.DEBUG) page.on('console', (message) => printer.line(`[page] ${message.text()}`));
   await page.exposeFunction('onSelfContrastEvent', (event: RunEvent) => printer.event(event));
   await page.exposeFunction('onSelfContrastExtra', (progress: ExtraProgress) => printer.extra(progress));
+  await page.exposeFunction('onSelfContrastModel', (progress: ModelProgress) => printer.model(progress));
   await page.goto(`${origin}/headless.html`);
   await page.waitForFunction(() => window.selfContrast !== undefined);
   return page.evaluate((given) => window.selfContrast.start(given), job);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { isHubName } from '../../src/hub/name.ts';
 import {
   CONFIG_KEYS,
   checkTogether,
@@ -22,7 +23,7 @@ import { UsageError } from './fail.ts';
 export type Source =
   | { readonly kind: 'default' }
   | { readonly kind: 'folder'; readonly path: string; readonly name: string }
-  | { readonly kind: 'hub'; readonly id: string; readonly name: string }
+  | { readonly kind: 'hub'; readonly name: string }
   | { readonly kind: 'url'; readonly url: string };
 
 export interface Command {
@@ -131,7 +132,10 @@ function readConfig(flags: Flags): RunConfig {
     config = naming(flag, () => setKey(config, key, value));
   }
   naming('settings', () => checkTogether(config));
-  return config;
+  // What a setting names is meant; the environment has a say where none does.
+  const { HF_ENDPOINT: mirror } = process.env;
+  if (!mirror || config.hub !== DEFAULT_CONFIG.hub) return config;
+  return naming(`HF_ENDPOINT ${mirror}`, () => setKey(config, 'hub', mirror));
 }
 
 function readConfigFile(path: string): RunConfig {
@@ -159,9 +163,8 @@ function source(what: 'model' | 'embedder', value: string, needs: readonly Need[
   const path = expand(value);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) {
-    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(value))
-      return { kind: 'hub', id: value, name: what === 'model' ? value : basename(value) };
-    throw new UsageError(`--${what} ${value}: no such folder, and not a hub id (owner/name).`);
+    if (isHubName(value)) return { kind: 'hub', name: value };
+    throw new UsageError(`--${what} ${value}: no such folder, and not a hub id (owner/name[@revision]).`);
   }
   if (!stat.isDirectory()) throw new UsageError(`--${what} ${value} is a file; name the folder it is in.`);
   const files = readdirSync(path, { recursive: true }).map(String);
@@ -212,8 +215,9 @@ export function helpText(): string {
 npm run selfcontrast -- [flags] --out DIR
 
   --config FILE         run.json of an earlier run, or a RunConfig as JSON; the other flags win over it
-  --model DIR|HUB_ID    folder in Hugging Face layout, or a hub id (HF_ENDPOINT: a mirror);
-                        default: the embedded model
+  --model DIR|HUB_ID    folder in Hugging Face layout, or a hub id, owner/name or owner/name@revision
+                        (HF_ENDPOINT: a mirror; HF_TOKEN: for gated models); default: the embedded model.
+                        A hub's model is fetched anew by every run: to fetch it once, name the folder it is in
   --data FILE           prompts with target answers: JSON Lines, JSON, CSV, TSV, Parquet, also as .gz, in any of
                         the usual formats; default: the embedded data
   --map ROLE=COLUMN,... which column is the prompt, the target, the rejected answer, the system message, where the

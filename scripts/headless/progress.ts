@@ -1,4 +1,5 @@
 /** Turns run events into lines: one rewriting line on a terminal, else a line every few seconds. */
+import type { ModelProgress } from '../../src/app/headless-models.ts';
 import type { SelfCheck } from '../../src/engine/types.ts';
 import type { Progress, RunEvent } from '../../src/pipeline/types.ts';
 
@@ -75,6 +76,17 @@ export class ProgressPrinter {
   extra({ what, share }: { readonly what: string; readonly share: number }): void {
     if (share >= 1) this.line(`${what}  done`);
     else this.rewrite(`${what}  ${Math.floor(100 * share)} %`, what);
+  }
+
+  /** A model that is fetched from a hub before the run. */
+  model({ name, state, bytes, totalBytes, rate, secondsLeft, note }: ModelProgress): void {
+    if (state === 'waiting') this.line(`${name}: ${note}`);
+    if (state === 'waiting' || totalBytes === 0) return;
+    const megabytes = (n: number) => (n / 1e6).toFixed(1);
+    const parts = [`${name}  ${state} ${megabytes(bytes)}/${megabytes(totalBytes)} MB`];
+    if (rate > 0) parts.push(`${megabytes(rate)} MB/s`);
+    if (secondsLeft !== null) parts.push(`${duration(secondsLeft)} left`);
+    this.rewrite(parts.join('  '), `${name} ${state}`);
   }
 
   private progress(progress: Progress): void {

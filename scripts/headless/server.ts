@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { dirname, extname, join, sep } from 'node:path';
+import { dirname, extname, join, posix, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { siteHeaders } from '../lib/headers.ts';
 
@@ -21,18 +21,20 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** What the page may read below its own name: a folder, a single file, or a folder of another server. */
+/** What the page may read below its own name: a folder or a single file. */
 export interface Offer {
-  readonly kind: 'folder' | 'file' | 'remote';
+  readonly kind: 'folder' | 'file';
   readonly name: string;
-  /** Path on this machine; of a remote folder its URL with a slash at its end. */
+  /** Path on this machine. */
   readonly path: string;
 }
 
 export interface LocalServer {
   readonly origin: string;
-  /** Lets the page fetch from the address's origin (a model hub or server the user named), too. */
+  /** Lets the page fetch from the origin of an address that the user named, too. */
   allow(url: string): void;
+  /** Lets the worker that fetches models ask a hub at this address, which may be one that no site allows by itself. */
+  allowHub(url: string): void;
   /** URL of an offered folder (with a slash at its end) or file. */
   offer(offer: Offer): string;
   /** Base URL; what is posted to `base + path` is written to `folder/path`. */
@@ -44,13 +46,19 @@ export interface LocalServer {
 export async function startServer(dist: string): Promise<LocalServer> {
   const token = randomBytes(16).toString('hex');
   const offers = new Map<string, Offer>();
-  const hubs = new Set<string>();
+  const site = new Set<string>();
+  const models = new Set<string>();
   let inbox: string | null = null;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const headers = { ...siteHeaders([...hubs]), 'Cache-Control': 'no-store' };
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const path = (request.url ?? '/').replace(/[?#].*$/, '');
+    const hosts = { site: [...site], models: [...models] };
+    // By the file that is sent, however its address is written.
+    const headers = {
+      ...siteHeaders(posix.normalize(decodeURIComponent(path)), hosts),
+      'Cache-Control': 'no-store',
+    };
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     // Decoded part by part: a hub id's slash is an escaped one, within its part.
     const [, area, secret, key, ...rest] = path.split('/').map(decodeURIComponent);
     if (area === 'out' && secret === token && request.method === 'POST') {
@@ -65,12 +73,6 @@ export async function startServer(dist: string): Promise<LocalServer> {
       const offer = secret === token ? offers.get(key ?? '') : undefined;
       if (offer === undefined) return end(response, 404);
       // The first part after the key is the offer's own name, there for readable messages only.
-      if (offer.kind === 'remote') {
-        response.writeHead(302, {
-          Location: offer.path + rest.slice(1).map(encodeURIComponent).join('/'),
-        });
-        return void response.end();
-      }
       const file = offer.kind === 'file' ? offer.path : inside(offer.path, rest.slice(1).join('/'));
       return file === null ? end(response, 403) : send(file, offer.path, request, response);
     }
@@ -92,15 +94,11 @@ export async function startServer(dist: string): Promise<LocalServer> {
   if (address === null || typeof address === 'string') throw new Error('internal: the server has no port');
   const origin = `http://127.0.0.1:${address.port}`;
 
-  const allow = (url: string): void => {
-    for (const hub of hubOrigins(url)) hubs.add(hub);
-  };
-
   return {
     origin,
-    allow,
+    allow: (url) => void site.add(new URL(url).origin),
+    allowHub: (url) => void models.add(new URL(url).origin),
     offer(offer) {
-      if (offer.kind === 'remote') allow(offer.path);
       const key = String(offers.size);
       offers.set(key, offer);
       const url = `${origin}/files/${token}/${key}/${encodeURIComponent(offer.name)}`;
@@ -116,12 +114,6 @@ export async function startServer(dist: string): Promise<LocalServer> {
         server.closeAllConnections();
       }),
   };
-}
-
-/** Where a file of an address may come from: its origin, and of Hugging Face's hub the hosts it redirects to. */
-function hubOrigins(url: string): string[] {
-  const { origin, hostname } = new URL(url);
-  return hostname === 'huggingface.co' ? [origin, 'https://*.huggingface.co', 'https://*.hf.co'] : [origin];
 }
 
 /** `folder/path`, or null where that would lie outside the folder. */

@@ -18,24 +18,30 @@ export const ISOLATION_HEADERS: Readonly<Record<string, string>> =
       };
 
 /**
- * Origins besides its own that the built page may fetch from. None: it loads no models by address. An address that
- * should be allowed (a model hub) belongs here, and nowhere else.
+ * Folder of dist/ that the worker which fetches models lies in. It alone may reach other hosts: it is given the names
+ * of models and gives back their files, and prompts, answers and adapters never come to it.
  */
-const HUBS: readonly string[] = [];
+export const HUB_FOLDER = 'hub';
+
+/**
+ * Where models may come from: any hub or mirror over https, wherever it sends the large files on to, and servers on
+ * this very machine.
+ */
+const HUBS: readonly string[] = ['https:', 'http://localhost:*', 'http://127.0.0.1:*'];
 
 /**
  * The Content-Security-Policy: nothing but the site's own files, and no code but its own scripts and WebAssembly.
  *
- * @param hubs origins that may be fetched from besides the site's own
+ * @param hosts that may be fetched from besides the site itself
  * @param inPage for a <meta> element, where browsers do not take frame-ancestors
  */
-export function contentSecurityPolicy(hubs: readonly string[] = HUBS, inPage = false): string {
+export function contentSecurityPolicy(hosts: readonly string[] = [], inPage = false): string {
   const directives = [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     // The model worker, the embedder's, and onnxruntime's threads: all from files of the site.
     "worker-src 'self'",
-    ["connect-src 'self'", ...hubs].join(' '),
+    ["connect-src 'self'", ...hosts].join(' '),
     "style-src 'self'",
     // data: is the headless page's empty icon.
     "img-src 'self' data:",
@@ -48,19 +54,45 @@ export function contentSecurityPolicy(hubs: readonly string[] = HUBS, inPage = f
   return [...directives, ...(inPage ? [] : ["frame-ancestors 'none'"])].join('; ');
 }
 
-/** Headers of every answer. */
-export function siteHeaders(hubs: readonly string[] = HUBS): Readonly<Record<string, string>> {
-  return {
-    ...ISOLATION_HEADERS,
-    'Content-Security-Policy': contentSecurityPolicy(hubs),
-    // A file is what its type says; nothing the user offers turns into a script or a page.
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-  };
+const COMMON: Readonly<Record<string, string>> = {
+  ...ISOLATION_HEADERS,
+  // A file is what its type says; nothing the user offers turns into a script or a page.
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+};
+
+/**
+ * Headers of one answer.
+ *
+ * @param path of the address, beginning with a slash
+ * @param hosts that the site may fetch from, and those that models may come from in addition
+ */
+export function siteHeaders(
+  path: string,
+  hosts: { readonly site?: readonly string[]; readonly models?: readonly string[] } = {},
+): Readonly<Record<string, string>> {
+  const { site = [], models = [] } = hosts;
+  const allowed = path.startsWith(`/${HUB_FOLDER}/`) ? [...HUBS, ...models] : site;
+  return { ...COMMON, 'Content-Security-Policy': contentSecurityPolicy(allowed) };
 }
 
-/** The same for hosts that read a file of this form (Netlify, Cloudflare Pages and others). */
-export function headersFile(): string {
-  const lines = Object.entries(siteHeaders()).map(([name, value]) => `  ${name}: ${value}`);
-  return ['/*', ...lines, ''].join('\n');
+/**
+ * The same for hosts that read a file of this form (Netlify, Cloudflare Pages and others). These join the headers of
+ * all rules that fit an address, and of two policies both would hold: so every policy has paths of its own.
+ *
+ * @param names of all files and folders at the top of the site; folders end in a slash
+ */
+export function headersFile(names: readonly string[]): string {
+  const block = (path: string, headers: Readonly<Record<string, string>>) => [
+    path,
+    ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`),
+  ];
+  // Some hosts leave the ending of a page's address out.
+  const pages = names.flatMap((name) => (name.endsWith('.html') ? [name.replace(/\.html$/, '')] : []));
+  const policies = ['', ...names, ...pages].flatMap((name) => {
+    const path = `/${name}`;
+    const policy = siteHeaders(path)['Content-Security-Policy'] ?? '';
+    return block(name.endsWith('/') ? `${path}*` : path, { 'Content-Security-Policy': policy });
+  });
+  return [...block('/*', COMMON), ...policies, ''].join('\n');
 }

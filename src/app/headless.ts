@@ -10,11 +10,14 @@ import {
   type HeadlessExtras,
   writeExtras,
 } from './headless-exports.ts';
+import { fetchModels, type ModelProgress, stopFetching } from './headless-models.ts';
 import { withRun } from './locks.ts';
 
 export interface HeadlessJob {
-  /** `model` and `embedder` are 'default' or the URL of a folder. */
+  /** `model` and `embedder` are 'default', the URL of a folder, or a hub's. */
   readonly config: RunConfig;
+  /** For gated models of the hub; kept in memory alone. */
+  readonly token?: string | null;
   readonly name: string;
   /** URL of a Dataset as JSON. */
   readonly dataset: string;
@@ -49,6 +52,7 @@ declare global {
     /** Put there by the runner; it prints progress. */
     onSelfContrastEvent?: (event: RunEvent) => void;
     onSelfContrastExtra?: (progress: ExtraProgress) => void;
+    onSelfContrastModel?: (progress: ModelProgress) => void;
   }
 }
 
@@ -73,7 +77,8 @@ function start(job: HeadlessJob): Promise<HeadlessResult> {
   });
 }
 
-async function create({ config, name, dataset }: HeadlessJob): Promise<string> {
+async function create({ config: asked, token = null, name, dataset }: HeadlessJob): Promise<string> {
+  const config = await fetchModels(asked, token, (progress) => window.onSelfContrastModel?.(progress));
   const storage = await openStorage();
   const { id: datasetId } = await storage.data.save(await fetchDataset(dataset));
   const { id } = await storage.createRun({ name, config, datasetId });
@@ -122,7 +127,7 @@ async function told(job: () => Promise<HeadlessResult>): Promise<HeadlessResult>
 
 async function stop(): Promise<void> {
   stopping = true;
-  await callWorker((api) => api.stop());
+  await Promise.all([stopFetching(), callWorker((api) => api.stop())]);
 }
 
 function onEvent(event: RunEvent): void {

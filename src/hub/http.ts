@@ -83,7 +83,7 @@ export function openHub(address: string, token: string | null): Hub {
       ask(fileAddress(base, name, path), `${path} of ${name.id}`, signal, range),
     listing: async (name, signal) => {
       try {
-        return await json(listingAddress(base, name), `list of files of ${name.id}`, signal);
+        return await json(listingAddress(base, name), `the list of files of ${name.id}`, signal);
       } catch (error) {
         // A plain server of files that answers unknown addresses with a page.
         if (error instanceof NotJson) return null;
@@ -116,7 +116,7 @@ function problemOf(response: Response, host: string, what: string, withToken: bo
         : code === 'EntryNotFound'
           ? ': the model has no such file'
           : '';
-    return new HubMissingError(`${host} has no ${what} (HTTP ${status})${why}.`);
+    return new HubMissingError(`${host} does not have ${what} (HTTP ${status})${why}.`);
   }
   if (status === 408 || status === 429 || status >= 500) {
     const reason = status === 429 ? 'asks to send fewer requests' : 'is in trouble';

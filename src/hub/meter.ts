@@ -12,6 +12,7 @@ export class Meter {
   private state: HubProgress['state'] = 'fetching';
   private file = '';
   private told = Number.NEGATIVE_INFINITY;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly tell: (progress: HubProgress) => void,
@@ -46,9 +47,21 @@ export class Meter {
     this.state = state;
   }
 
+  /** Nothing is told after this. */
+  end(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
   private send(note: string, now = false): void {
     const time = this.now();
-    if (!now && time - this.told < TELL_EVERY_MS) return;
+    const wait = this.told + TELL_EVERY_MS - time;
+    if (!now && wait > 0) {
+      // Told later, though nothing may come any more.
+      this.timer ??= setTimeout(() => this.send(note, true), wait);
+      return;
+    }
+    this.end();
     this.told = time;
     const rate = time > this.started ? (this.came / (time - this.started)) * 1000 : 0;
     this.tell({

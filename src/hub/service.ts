@@ -119,7 +119,6 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
     const meter = new Meter(onProgress);
     const onWait = (milliseconds: number, reason: string) =>
       meter.waiting(`${reason} Trying again in ${Math.ceil(milliseconds / 1000)} s.`);
-    const { record: known } = await know(request, signal, onWait);
     const work: Download = {
       hub: hubOf(request),
       store: records,
@@ -128,6 +127,15 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
       signal,
       estimate: host.estimate,
     };
+    try {
+      return await complete(work, (await know(request, signal, onWait)).record);
+    } finally {
+      meter.end();
+    }
+  };
+
+  const complete = async (work: Download, known: HubRecord): Promise<CachedModel> => {
+    const records = work.store;
     let record = await checkStored(work, known);
     if (!isComplete(record)) {
       record = await changeModel(record.key, () => fetchMissing(work, record));

@@ -65,7 +65,6 @@ export async function fetchFile(transfer: Transfer, file: HubFile): Promise<void
       }
       await receive(transfer, file, response, at, (bytes) => {
         at += bytes;
-        transfer.onBytes(bytes);
       });
       if (at < file.size) throw new HubOfflineError(`${file.path} broke off at ${at} of ${file.size} bytes.`);
     } catch (error) {
@@ -92,7 +91,7 @@ function goesOn(
 
 /** Stores the body, part by part; what came before it broke is stored, too. */
 async function receive(
-  { store, key, signal }: Transfer,
+  { store, key, signal, onBytes }: Transfer,
   { path, size }: HubFile,
   response: Response,
   from: number,
@@ -116,12 +115,14 @@ async function receive(
       const next = await nextPiece(reader, path, signal);
       if (next === null) break;
       if (at + held + next.length > size) {
+        onBytes(-held);
         pieces = [];
         held = 0;
         throw new HubError(`${path} is longer than the ${size} bytes that the hub lists.`);
       }
       pieces.push(next);
       held += next.length;
+      onBytes(next.length);
       if (held >= PART) await flush();
     }
   } finally {

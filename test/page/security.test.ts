@@ -3,8 +3,7 @@
  * browser asks for by itself (updates, sign-in) is not the page's doing; the headless runner stops that, too.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +13,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumFlags, onlyHosts } from '../../scripts/chromium.ts';
 import { freshDist } from '../../scripts/headless/build.ts';
 import { type LocalServer, startServer } from '../../scripts/headless/server.ts';
-import { contentSecurityPolicy } from '../../scripts/lib/headers.ts';
+import { contentSecurityPolicy, siteHeaders } from '../../scripts/lib/headers.ts';
 import { setup } from '../../scripts/setup.ts';
+import { DEFAULT_CONFIG } from '../../src/pipeline/config.ts';
+import { makeDataset } from '../../src/pipeline/dataset.ts';
+import type { HubFileContent } from '../fixtures/hub-contents.ts';
+import { type HubServer, startHubServer } from '../fixtures/hub-server.ts';
 import { readNetLog } from '../fixtures/net-log.ts';
 import { type ReportingProxy, startReportingProxy } from '../fixtures/reporting-proxy.ts';
 
@@ -25,14 +28,17 @@ const DATA = join(ROOT, 'public/datasets/word-helper/train.jsonl');
 let scratch: string;
 let dist: string;
 let server: LocalServer;
+let hub: HubServer;
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'self-contrast-security-'));
   dist = await freshDist(() => {});
   server = await startServer(dist);
+  hub = await startHubServer();
 }, 240_000);
 afterAll(async () => {
   await server?.close();
+  await hub?.close();
   await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
 });
 
@@ -51,9 +57,23 @@ describe('the policy', () => {
         "style-src 'self'; img-src 'self' data:; font-src 'none'; frame-src 'none'; object-src 'none'; " +
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
-    expect(contentSecurityPolicy(['https://hub.example'])).toContain(
-      "connect-src 'self' https://hub.example;",
-    );
+  });
+
+  test('lets only the worker that fetches models reach other hosts, and nothing else of it is wider', () => {
+    const policy = (path: string) => siteHeaders(path)['Content-Security-Policy'] ?? '';
+    for (const path of [
+      '/',
+      '/index.html',
+      '/assets/model-x.js',
+      '/ort/x.mjs',
+      '/hub',
+      '/hubs/x.js',
+      '/models/hub/x',
+    ]) {
+      expect(policy(path)).toBe(contentSecurityPolicy());
+    }
+    const wide = "connect-src 'self' https: http://localhost:* http://127.0.0.1:*";
+    expect(policy('/hub/hub-x.js')).toBe(contentSecurityPolicy().replace("connect-src 'self'", wide));
   });
 
   test.each(['index.html', 'headless.html'])(
@@ -68,11 +88,31 @@ describe('the policy', () => {
     },
   );
 
-  test('dist/_headers has it for hosts that read that file', async () => {
-    const file = await readFile(join(dist, '_headers'), 'utf8');
-    expect(file).toMatch(/^\/\*\n/);
-    expect(file).toContain(`  Content-Security-Policy: ${contentSecurityPolicy()}\n`);
-    expect(file).toContain('  Cross-Origin-Embedder-Policy: require-corp\n');
+  test('dist/_headers has it for hosts that read that file, one policy for every file', async () => {
+    const blocks = (await readFile(join(dist, '_headers'), 'utf8')).split(/\n(?=\/)/);
+    const rules = blocks.map((block) => {
+      const [path = '', ...headers] = block.trim().split('\n');
+      return { path, headers: headers.map((line) => line.trim()) };
+    });
+    const fits = (rule: string, path: string) =>
+      rule.endsWith('*') ? path.startsWith(rule.slice(0, -1)) : rule === path;
+    const of = (path: string) =>
+      rules.filter((rule) => fits(rule.path, path)).flatMap(({ headers }) => headers);
+    const policies = (path: string) =>
+      of(path).filter((line) => line.startsWith('Content-Security-Policy: '));
+    const files = (await readdir(dist, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && !entry.name.startsWith('.') && entry.name !== '_headers')
+      .map((entry) => `${entry.parentPath.slice(dist.length)}/${entry.name}`);
+    expect(files.length).toBeGreaterThan(20);
+    for (const path of ['/', '/headless', ...files]) {
+      const policy = siteHeaders(path)['Content-Security-Policy'];
+      expect([path, policies(path)]).toEqual([path, [`Content-Security-Policy: ${policy}`]]);
+      expect(of(path)).toContain('Cross-Origin-Embedder-Policy: require-corp');
+    }
+    // The worker that fetches models is where its policy is, and no other file is.
+    expect(files.filter((path) => path.startsWith('/hub/'))).toEqual([
+      expect.stringMatching(/^\/hub\/hub-[\w-]+\.js$/),
+    ]);
   });
 
   test('both servers send it with every answer, workers and the runtime included', async () => {
@@ -81,17 +121,25 @@ describe('the policy', () => {
     const shown = await preview({ root: ROOT, logLevel: 'silent', preview: { port: 0, host: '127.0.0.1' } });
     try {
       const origins = [server.origin, new URL(shown.resolvedUrls?.local[0] ?? '').origin];
-      const paths = ['/', script, '/ort/ort-wasm-simd-threaded.mjs', '/models/default-lm/config.json'];
+      const [worker = ''] = await readdir(join(dist, 'hub'));
+      const hub = `/hub/${worker}`;
+      const paths = ['/', script, '/ort/ort-wasm-simd-threaded.mjs', '/models/default-lm/config.json', hub];
       for (const url of origins.flatMap((origin) => paths.map((path) => origin + path))) {
         const answer = await fetch(url);
         expect([url, answer.status, answer.headers.get('content-security-policy')]).toEqual([
           url,
           200,
-          contentSecurityPolicy(),
+          siteHeaders(new URL(url).pathname)['Content-Security-Policy'],
         ]);
         expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
       }
       expect((await fetch(`${server.origin}/none`)).headers.get('content-security-policy')).toBeTruthy();
+      // By another way of writing an address no other file gets the policy of that worker.
+      const around = await fetch(`${server.origin}/hub/..%2F${script.slice(1)}`);
+      expect([around.status, around.headers.get('content-security-policy')]).toEqual([
+        200,
+        contentSecurityPolicy(),
+      ]);
     } finally {
       await shown.close();
     }
@@ -274,40 +322,147 @@ describe('a headless run', () => {
     expect(lookups).toEqual([]);
   }, 300_000);
 
-  test('fetches from a hub that the user names, and from no other', async () => {
-    const hub = await modelHub();
-    try {
-      const log = join(scratch, 'hub-requests.json');
-      const args = ['--check', '--backend', 'wasm', '--data', await fewRows(8), '--model', 'owner/tiny'];
-      const { status, output } = await run(args, { NET_LOG: log, HF_ENDPOINT: hub.origin });
-      expect(output).toContain('owner/tiny');
-      expect(status).toBe(0);
-      const { requests } = await readNetLog(log);
-      const asked = requests.filter(({ initiator }) => initiator !== 'not an origin');
-      const hosts = new Set(asked.map(({ url }) => new URL(url).origin));
-      expect(hosts.size).toBe(2);
-      expect(hosts).toContain(hub.origin);
-      expect(hub.paths).toContain('/owner/tiny/resolve/main/model.safetensors');
-    } finally {
-      hub.server.close();
-    }
-  }, 300_000);
+  test('fetches a gated model and an embedder from the hub that is named; the token stays behind', async () => {
+    const log = join(scratch, 'hub-requests.json');
+    const out = join(scratch, 'hub-out');
+    hub.setUp('gated', { models: await defaultModels(), token: TOKEN });
+    const settings = [
+      'data.heldOut=2',
+      'sample.n=2',
+      'sample.maxTokens=8',
+      'dpo.negatives=1',
+      'filter.mode=last',
+    ];
+    const models = ['--model', 'owner/tiny', '--embedder', 'owner/embedder'];
+    const args = [...models, '--backend', 'wasm', '--data', await fewRows(8), '--out', out];
+    const set = settings.flatMap((text) => ['--set', text]);
+    const env = { NET_LOG: log, HF_ENDPOINT: hub.hub('gated'), HF_TOKEN: TOKEN };
+    const refused = await run([...args, ...set], { ...env, HF_TOKEN: '' });
+    expect(refused.output).toContain('refuses the list of files of owner/tiny without a token (HTTP 401)');
+    expect(refused.status).toBe(1);
+
+    const { status, output } = await run([...args, ...set], env);
+    expect(output).toContain('Written to');
+    expect(status).toBe(0);
+    expect(output).toMatch(/owner\/tiny {2}fetching [\d.]+\/[\d.]+ MB/);
+    const { config, model } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8'));
+    expect(config).toMatchObject({
+      model: expect.stringMatching(/^owner\/tiny@[0-9a-f]{40}$/),
+      embedder: expect.stringMatching(/^owner\/embedder@[0-9a-f]{40}$/),
+    });
+    expect(model.name).toBe('owner/tiny');
+    const written = (await readdir(out, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
+    );
+    const texts = await Promise.all(
+      written.map((entry) => readFile(join(entry.parentPath, entry.name), 'latin1')),
+    );
+    for (const text of [output, ...texts]) expect(text).not.toContain(TOKEN);
+
+    const { requests } = await readNetLog(log);
+    const asked = requests.filter(({ initiator }) => initiator !== 'not an origin');
+    const [own = ''] = new Set(asked.map(({ initiator }) => initiator));
+    const away = asked.filter(({ url }) => !url.startsWith(`${own}/`)).map(({ url }) => url);
+    expect(away.length).toBeGreaterThan(5);
+    expect(away.filter((url) => !isModelFile(url))).toEqual([]);
+    const atStore = hub.log('gated').filter((request) => request.server === 'store');
+    expect(atStore.length).toBeGreaterThan(0);
+    expect(atStore.filter(({ authorization }) => authorization !== null)).toEqual([]);
+  }, 400_000);
 });
 
-/** Another origin that serves the default model as a hub does. */
-async function modelHub(): Promise<{ origin: string; paths: string[]; server: Server }> {
-  const paths: string[] = [];
-  const hub = createServer((request, response) => {
-    const path = request.url ?? '';
-    paths.push(path);
-    response.setHeader('Access-Control-Allow-Origin', '*');
-    readFile(join(ROOT, 'public/models/default-lm', path.replace('/owner/tiny/resolve/main/', ''))).then(
-      (bytes) => response.end(bytes),
-      () => response.writeHead(404).end(),
+const TOKEN = 'hf_aSecretThatStaysInMemory';
+
+/** Addresses of a hub's lists and files, and of the server that it sends on to. */
+const isModelFile = (url: string): boolean =>
+  /^http:\/\/127\.0\.0\.1:\d+\/\w+\/(api\/models\/owner\/\w+\/revision\/\w+\?blobs=true|owner\/\w+\/resolve\/\w+\/[\w./]+|owner\/\w+\/[\w./]+\?signed)$/.test(
+    url,
+  );
+
+/** The embedded model and embedder as a hub has them. */
+async function defaultModels(): Promise<Record<string, Record<string, HubFileContent>>> {
+  const folder = async (name: string) => {
+    const root = join(ROOT, 'public/models', name);
+    const files = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
     );
-  });
-  await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
-  const address = hub.address();
-  if (address === null || typeof address === 'string') throw new Error('the hub has no port');
-  return { origin: `http://127.0.0.1:${address.port}`, paths, server: hub };
+    const contents = files.map(async (entry) => {
+      const file = join(entry.parentPath, entry.name);
+      return [file.slice(root.length + 1), { base64: (await readFile(file)).toString('base64') }] as const;
+    });
+    return Object.fromEntries(await Promise.all(contents));
+  };
+  return { 'owner/tiny': await folder('default-lm'), 'owner/embedder': await folder('default-embedder') };
 }
+
+describe('a model of a hub', () => {
+  let context: BrowserContext;
+  let page: Page;
+  const log = () => join(scratch, 'fetch-requests.json');
+
+  beforeAll(async () => {
+    context = await chromium.launchPersistentContext(join(scratch, 'hub-profile'), {
+      executablePath: setup(),
+      headless: true,
+      args: [...chromiumFlags('none'), onlyHosts('127.0.0.1'), `--log-net-log=${log()}`],
+    });
+    page = context.pages()[0] ?? (await context.newPage());
+  }, 120_000);
+  afterAll(() => context?.close());
+
+  test('is fetched by one worker; page and model worker still reach no other host, that hub neither', async () => {
+    hub.setUp('open', { models: await defaultModels() });
+    const dataset = join(scratch, 'hub-data.json');
+    await writeFile(
+      dataset,
+      JSON.stringify(await makeDataset('d', [{ prompt: 'a-secret-prompt', target: 't' }])),
+    );
+    const job = {
+      config: { ...DEFAULT_CONFIG, backend: 'wasm' as const, model: 'owner/tiny', hub: hub.hub('open') },
+      name: 'check',
+      dataset: server.offer({ kind: 'file', name: 'dataset.json', path: dataset }),
+      check: true,
+      inbox: null,
+      extras: null,
+    };
+    await page.goto(`${server.origin}/headless.html`);
+    await page.waitForFunction(() => window.selfContrast !== undefined);
+    const result = await page.evaluate((given) => window.selfContrast.start(given), job);
+    expect(result).toMatchObject({ type: 'check', check: { model: { name: 'owner/tiny' } } });
+
+    const named = (part: string) =>
+      page.workers().find((worker) => new URL(worker.url()).pathname.startsWith(part));
+    const attempt = (url: string) =>
+      fetch(url).then(
+        () => 'reached',
+        () => 'refused',
+      );
+    const target = `${hub.hub('open')}/owner/tiny/resolve/main/config.json`;
+    const [fetcher, model] = [named('/hub/'), named('/assets/model')];
+    expect(await page.evaluate(attempt, target)).toBe('refused');
+    expect(await model?.evaluate(attempt, target)).toBe('refused');
+    expect(await fetcher?.evaluate(attempt, target)).toBe('reached');
+    // The model is here now: with its commit named, the hub is not asked again.
+    const [first] = await page.evaluate(() => window.selfContrast.runs());
+    const before = hub.log('open').length;
+    await page.reload();
+    await page.waitForFunction(() => window.selfContrast !== undefined);
+    const again = { ...job, config: { ...job.config, model: first?.config.model ?? '' } };
+    expect(again.config.model).toMatch(/^owner\/tiny@[0-9a-f]{40}$/);
+    expect(await page.evaluate((given) => window.selfContrast.start(given), again)).toMatchObject({
+      type: 'check',
+    });
+    expect(hub.log('open')).toHaveLength(before);
+  }, 240_000);
+
+  test('nothing went to the hub but requests for its files', async () => {
+    await context.close();
+    const { requests, lookups } = await readNetLog(log());
+    const asked = requests.filter(({ initiator }) => initiator !== 'not an origin').map(({ url }) => url);
+    const away = asked.filter((url) => !url.startsWith(`${server.origin}/`) && !/^(blob|data):/.test(url));
+    expect(away.length).toBeGreaterThan(5);
+    expect(away.filter((url) => !isModelFile(url))).toEqual([]);
+    expect(new Set(hub.log('open').map(({ method }) => method))).toEqual(new Set(['GET']));
+    expect(lookups).toEqual([]);
+  }, 60_000);
+});

@@ -106,7 +106,7 @@ test('flags win over --config, --set over flags', () => {
     model: 'owner/name',
     dpo: { ...DEFAULT_CONFIG.dpo, beta: 0.3 },
   });
-  expect(model).toEqual({ kind: 'hub', id: 'owner/name', name: 'owner/name' });
+  expect(model).toEqual({ kind: 'hub', name: 'owner/name' });
 });
 
 test('data.onBadRow decides whether a bad row stops the run', async () => {
