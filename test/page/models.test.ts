@@ -260,6 +260,39 @@ test(
   LONG,
 );
 
+test(
+  'a model that does not fit: what stands in the way, and settings that fit at one press',
+  async () => {
+    const config = JSON.parse(Buffer.from(base64Of('config.json'), 'base64').toString());
+    const large = {
+      ...config,
+      hidden_size: 2048,
+      intermediate_size: 8192,
+      num_hidden_layers: 16,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      head_dim: 64,
+      vocab_size: 128_256,
+      max_position_embeddings: 8192,
+    };
+    await useHub('large', {
+      models: { 'large/llama': { ...model, 'config.json': { text: JSON.stringify(large) } } },
+    });
+    await lookUp('large/llama');
+    const memory = panel('large/llama').getByRole('region', { name: 'Memory' });
+    await memory.getByText(/^Does not fit: /).waitFor({ timeout: WAIT });
+    await memory.getByText(/WebAssembly's memory ends at 4\.3 GB/).waitFor();
+    await shot('unfit');
+    const suggestion = memory.getByRole('listitem').filter({ hasText: 'Keep the model as q' });
+    await suggestion.getByRole('button', { name: 'Use this' }).click();
+    await memory.getByText(/^Fits: /).waitFor({ timeout: WAIT });
+    await shot('fits');
+    await button('Undo the changes').click();
+    await memory.getByText(/^Does not fit: /).waitFor({ timeout: WAIT });
+  },
+  LONG,
+);
+
 function base64Of(path: string): string {
   const content = model[path];
   if (content === undefined || !('base64' in content)) throw new Error(`${path} is not in the folder`);
