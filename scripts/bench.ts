@@ -2,7 +2,7 @@
  * Speed of the default model on this machine, each figure beside its peer from the same run.
  *
  *   npm run bench                 all rows
- *   npm run bench -- --only NAME  sampling, training, checkpoint, import, demo or gpu
+ *   npm run bench -- --only NAME  sampling, training, checkpoint, import, precision, demo or gpu
  *   npm run bench -- --only gpu --tiny   the GPU rows on an emulated adapter, to see that they work
  */
 import { spawnSync } from 'node:child_process';
@@ -23,6 +23,7 @@ import { stream } from '../src/model/random.ts';
 import { checkpointRow } from './bench/checkpoint.ts';
 import { gpuRows } from './bench/gpu.ts';
 import { measureImport } from './bench/import.ts';
+import { precisionRows } from './bench/precision.ts';
 import { operations, products } from './bench/products.ts';
 import { folder } from './lib/native.ts';
 
@@ -173,6 +174,7 @@ if (wanted('training')) rows.push(await trainingRow());
 if (wanted('checkpoint')) rows.push(await checkpointRow());
 if (wanted('import')) rows.push(await importRow());
 if (wanted('gpu')) rows.push(...(await gpuRows(values.tiny ?? false)));
+if (wanted('precision')) rows.push(...(await precisionRows()));
 if (wanted('demo')) rows.push(demoRow());
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} threads, Node ${process.version}`;
 console.log(machine);

@@ -1,7 +1,8 @@
 /**
  * The model families this project runs, one description each: what config.json leaves open, and in what the
  * decoder layer differs. Written from the published model definitions (transformers, models/*). To add one, add a
- * description here, and its case to test/fixtures/reference_families.py.
+ * description here; its case in test/fixtures/family-configs.json and what it does in test/fixtures/reference_model.py
+ * test it.
  */
 import * as v from 'valibot';
 import type { FamilyTraits, ModelConfig } from './config.ts';
