@@ -7,7 +7,7 @@ import { HEAP_LIMIT, weightsBytes } from '../../src/model/fit.ts';
 import { usualMemory } from '../../src/model/memory-choice.ts';
 import { TARGETS } from '../../src/model/parameters.ts';
 import { parseConfig, type RunConfig, setKey } from '../../src/pipeline/config.ts';
-import { checkFit, type Limits, memoryOf, plan, workloadOf } from '../../src/pipeline/fit.ts';
+import { checkFit, type Limits, memoryOf, plan } from '../../src/pipeline/fit.ts';
 
 const smol = parseModelConfig(SHAPES['SmolLM2-135M']);
 const llama1B = parseModelConfig(SHAPES['Llama-3.2-1B']);
@@ -103,16 +103,9 @@ describe('what a run needs', () => {
     expect(memory).toEqual({ rows: 300, segment: 1, keep: false, sampleRows: 3 });
   });
 
-  test('more answers, longer ones and more negatives never need less', () => {
+  test('longer answers need more', () => {
     const need = (config: RunConfig) => plan(smol, setKey(config, 'memory.sampleRows=4'), LENGTHS, WASM).need;
-    const [before, longer, more] = [
-      small,
-      setKey(small, 'sample.maxTokens=64'),
-      setKey(small, 'dpo.negatives=4'),
-    ];
-    expect(need(longer).peak).toBeGreaterThan(need(before).peak);
-    expect(need(more).trainingPeak).toBeGreaterThanOrEqual(need(before).trainingPeak);
-    expect(workloadOf(more, LENGTHS).responses).toBe(5);
+    expect(need(setKey(small, 'sample.maxTokens=64')).peak).toBeGreaterThan(need(small).peak);
   });
 });
 
@@ -134,7 +127,6 @@ describe('settings that fit', () => {
     expect(fit.problems).toEqual([
       'The largest tensor takes 113 MB; a buffer of this graphics device takes 100 MB.',
     ]);
-    expect(fit.suggestions.flatMap(({ changes }) => changes.map(({ key }) => key))).toContain('precision');
   });
 
   test('storage and the machine’s memory are looked at where they are known', () => {
