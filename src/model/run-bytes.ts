@@ -6,9 +6,10 @@ import { type Geometry, responseTotal, rowTotal } from './block.ts';
 import { kindsWithin, type ModelConfig } from './config.ts';
 import type { MemoryChoice, Workload } from './fit.ts';
 import type { Numbers } from './matrix.ts';
+import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
 import { trainableLayer, unitSize } from './parameters.ts';
-import { inputModel, prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
+import { prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
 import { embeddingGraph, frozenHeadGraph, headChunks, segmentGraphs } from './training-graphs.ts';
 
 /** Whatever the optimiser's settings, its graph has the same tensors. */
