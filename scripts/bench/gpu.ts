@@ -119,13 +119,12 @@ const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} Mi
 
 function modelRows(plan: Plan, precision: string, m: Measured, peak: number): GpuRow[] {
   const name = `${plan.model} (${(m.parameters / 1e6).toFixed(0)} M), ${precision}`;
-  const sampling = m.sampling.map((s) => `${s.tokensPerSecond.toFixed(0)} at ${s.rows}`).join(', ');
   return [
-    {
-      name: `${name}: sampling`,
-      value: 'tokens/s and rows:',
-      peer: `${sampling} (${plan.promptTokens} prompt tokens, ${plan.maxTokens} sampled)`,
-    },
+    ...m.sampling.map(({ rows, tokensPerSecond }) => ({
+      name: `${name}: sampling, ${rows} rows`,
+      value: `${tokensPerSecond.toFixed(0)} tokens/s`,
+      peer: `${plan.promptTokens} prompt tokens, ${plan.maxTokens} sampled a row`,
+    })),
     {
       name: `${name}: DPO step`,
       value: `${(m.stepSeconds * 1000).toFixed(0)} ms, ${(m.stepTokens / m.stepSeconds).toFixed(0)} tokens/s`,

@@ -1,4 +1,5 @@
 /** What is printed at the end of a run or a check. */
+import type { Fit } from '../../src/pipeline/fit.ts';
 import type { Arm, HeldOutScore, Report, RunError, RunManifest } from '../../src/pipeline/types.ts';
 import type { CheckResult } from '../../src/pipeline/worker-api.ts';
 import { duration, short } from './progress.ts';
@@ -83,7 +84,8 @@ export function checkText(check: CheckResult): string {
     `  tokens: ${firstPrompt.pieces.map((piece) => JSON.stringify(piece)).join(' ')}`,
     `  target: ${firstPrompt.targetPieces.map((piece) => JSON.stringify(piece)).join(' ')}`,
     'The run would need:',
-    ...Object.entries(check.needs).map(([what, amount]) => `  ${what}: ${amountText(what, amount)}`),
+    ...Object.entries(check.needs).map(([what, amount]) => `  ${what}: ${short(amount)}`),
+    ...fitText(check.fit),
   );
   return lines.join('\n');
 }
@@ -94,9 +96,29 @@ function accuracy(score: HeldOutScore): string {
   return `${(100 * score.accuracy).toFixed(1)} %${error}`;
 }
 
-function amountText(what: string, amount: number): string {
-  if (/bytes/i.test(what)) return `${(amount / 2 ** 20).toFixed(amount < 2 ** 20 ? 2 : 0)} MiB`;
-  return Number.isInteger(amount) ? String(amount) : short(amount);
+/** What the run takes in memory against what is there, and what would fit where it does not. */
+export function fitText({ need, limits, fits, problems, trades, notes, suggestions }: Fit): string[] {
+  const mb = (bytes: number) => `${Math.round(bytes / 1e6).toLocaleString('en')} MB`;
+  const allowed = [
+    limits.backend === 'wasm'
+      ? `WebAssembly's memory ${mb(need.heap)} of ${mb(limits.heap)}`
+      : `graphics device ${mb(need.gpu)}`,
+    ...(limits.maxBuffer === null
+      ? []
+      : [`largest buffer ${mb(need.largestBuffer)} of ${mb(limits.maxBuffer)}`]),
+    ...(limits.deviceMemory === null ? [] : [`machine ${mb(limits.deviceMemory)}`]),
+    ...(limits.storageLeft === null ? [] : [`storage left ${mb(limits.storageLeft)}`]),
+  ];
+  return [
+    `Memory: ${mb(need.peak)} at most (training ${mb(need.trainingPeak)}, sampling ${mb(need.samplingPeak)}); ${allowed.join(', ')}`,
+    ...need.parts.map(({ label, bytes, words }) => `  ${label}: ${mb(bytes)}. ${words}`),
+    ...[...trades, ...notes, ...problems].map((line) => `  ${line}`),
+    fits ? '  It fits.' : '  It does not fit.',
+    ...suggestions.map(
+      ({ words, changes, need: less }) =>
+        `  ${words} ${changes.map(({ key, value }) => `--set ${key}=${value}`).join(' ')}: ${mb(less.peak)}`,
+    ),
+  ];
 }
 
 function indent(text: string): string {

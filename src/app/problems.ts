@@ -17,13 +17,15 @@ export function problemOfRun(error: RunError): Problem {
   };
 }
 
-function offered({ offer, stage }: RunError): ProblemAction {
+function offered({ code, offer, stage }: RunError): ProblemAction {
+  if (code === 'FitError') return 'fit';
   if (offer === 'lower-rate') return stage === 'dpo' ? 'lower-dpo' : 'lower-sft';
   return offer ?? 'resume';
 }
 
 /** What is advised where the message itself says no more than what happened. */
 function adviceOfRun(error: RunError): string {
+  if (error.code === 'FitError') return ''; // the message has the nearest settings
   if (error.offer === 'wasm')
     return 'WebAssembly computes on the processor: slower, and the same everywhere.';
   if (error.offer === 'lower-rate')

@@ -18,8 +18,11 @@ export interface Problem {
   readonly action?: ProblemAction;
 }
 
-/** Resume as it is, on WebAssembly, or with a lower learning rate in the stage that stopped; reload the page. */
-export type ProblemAction = 'resume' | 'reload' | 'wasm' | 'lower-sft' | 'lower-dpo';
+/**
+ * Resume as it is, on WebAssembly, or with a lower learning rate in the stage that stopped; look at settings that
+ * fit; reload the page.
+ */
+export type ProblemAction = 'resume' | 'wasm' | 'lower-sft' | 'lower-dpo' | 'fit' | 'reload';
 
 /**
  * What this page is doing: with the run, or with files that are read. Pausing keeps the model loaded, stopping

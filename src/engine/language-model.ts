@@ -2,6 +2,7 @@
 import type { Tensor } from 'onnxruntime-web';
 import { type ModelConfig, parseModelConfig } from '../model/config.ts';
 import { weightParts } from '../model/matrix.ts';
+import { usualMemory } from '../model/memory-choice.ts';
 import { elements, initialAdapter, modelWeights } from '../model/parameters.ts';
 import type { Precision } from '../model/precision.ts';
 import { stream } from '../model/random.ts';
@@ -13,29 +14,10 @@ import { type CheckSubject, checkKey, selfCheck } from './self-check.ts';
 import { fingerprint, newHash, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson, textFingerprint } from './tokenizer.ts';
 import { DeviceTrainer } from './trainer.ts';
-import type { DeviceInfo, FileSource, LanguageModel, ModelInfo, Tokenizer } from './types.ts';
+import type { DeviceInfo, FileSource, LanguageModel, LoraConfig, ModelInfo, Tokenizer } from './types.ts';
 
-/** Layers' parameters up to which all layers go into one graph: fewer runs, more memory. */
-const ONE_SEGMENT = 30_000_000;
-
-/** How much is worked on at once, by model size and backend. */
-interface Budget {
-  readonly maxRows: number;
-  readonly segment: number;
-  readonly samplingRows: number;
-  readonly slice: number;
-}
-
-function budget(c: ModelConfig, parameters: number): Budget {
-  const small = parameters < ONE_SEGMENT;
-  return {
-    // Activations kept for the backward pass are about 30 x hidden size x layers floats a row.
-    maxRows: Math.max(256, Math.min(2048, Math.floor(2 ** 30 / (c.hiddenSize * c.layers * 30 * 4)))),
-    segment: small ? c.layers : 1,
-    samplingRows: small ? 128 : 32,
-    slice: 16,
-  };
-}
+/** Rounds of decoding between looks at the signal. */
+const SLICE = 16;
 
 export interface LoadOptions {
   /** How the frozen weights are kept; float32 where it is not given. */
@@ -133,9 +115,9 @@ function loaded(
   tokenizer: Tokenizer,
   weights: ReadonlyMap<string, Tensor>,
 ): LanguageModel {
-  const plan = budget(config, info.parameterCount);
   const precision = info.precision ?? 'f32';
   const numbers = device.numbers(precision);
+  const usual = (lora: LoraConfig) => usualMemory(config, lora, precision, numbers.gpu ? 'webgpu' : 'wasm');
   const subject: CheckSubject = {
     device,
     config,
@@ -151,26 +133,26 @@ function loaded(
     files,
     device: deviceInfo,
     tokenizer,
-    createTrainer: async (lora, optimiser, seed) =>
+    createTrainer: async (lora, optimiser, seed, memory = usual(lora)) =>
       new DeviceTrainer(device, {
         config,
         mode: { kind: 'lora', lora, numbers },
         optimiser,
         weights,
         parameters: initialAdapter(config, lora, stream(seed, 'adapter')),
-        maxRows: plan.maxRows,
-        segment: plan.segment,
-        keep: true,
+        maxRows: memory.rows,
+        segment: memory.segment,
+        keep: memory.keep,
       }),
-    createSampler: async (lora, adapter) =>
+    createSampler: async (lora, adapter, memory = usual(lora)) =>
       new DeviceSampler(device, {
         config,
         lora,
         adapter,
         weights,
         numbers,
-        rows: plan.samplingRows,
-        slice: plan.slice,
+        rows: memory.sampleRows,
+        slice: SLICE,
       }),
     checkKey: checkKey(subject),
     selfCheck: (lora, options) => selfCheck(subject, lora, options),

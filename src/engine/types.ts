@@ -4,6 +4,7 @@
  */
 import type { ModelConfig } from '../model/config.ts';
 import type { FileSource } from '../model/files.ts';
+import type { MemoryChoice } from '../model/fit.ts';
 import type { Precision } from '../model/precision.ts';
 import type { Compared } from '../model/self-check.ts';
 
@@ -242,9 +243,14 @@ export interface LanguageModel {
   readonly device: DeviceInfo;
   readonly tokenizer: Tokenizer;
   /** Trainer of a LoRA adapter, freshly initialised from `seed` (A Kaiming-uniform, B zero). */
-  createTrainer(lora: LoraConfig, optimiser: OptimiserSettings, seed: number): Promise<Trainer>;
+  createTrainer(
+    lora: LoraConfig,
+    optimiser: OptimiserSettings,
+    seed: number,
+    memory?: MemoryChoice,
+  ): Promise<Trainer>;
   /** Sampler of the base model (null) or of the base with an adapter. */
-  createSampler(lora: LoraConfig, adapter: AdapterWeights | null): Promise<Sampler>;
+  createSampler(lora: LoraConfig, adapter: AdapterWeights | null, memory?: MemoryChoice): Promise<Sampler>;
   /** What a self-check's result holds for. */
   readonly checkKey: string;
   /**

@@ -77,6 +77,9 @@ export const truncatedConfig = (c: ModelConfig, layers: number): ModelConfig => 
   layerKinds: c.layerKinds.slice(0, layers),
 });
 
+/** Beyond what any model has; each layer has entries of its own in tables. */
+const MOST_LAYERS = 10_000;
+
 const supported = (): string => FAMILIES.map((f) => `${f.architecture} (${f.models})`).join(', ');
 
 /**
@@ -109,7 +112,7 @@ export function parseModelConfig(value: unknown): ModelConfig {
     vocabSize: f.get('vocab_size', size),
     hiddenSize,
     intermediateSize: f.get('intermediate_size', size),
-    layers: f.get('num_hidden_layers', size),
+    layers: f.get('num_hidden_layers', v.pipe(size, v.maxValue(MOST_LAYERS))),
     heads,
     kvHeads,
     headDim,

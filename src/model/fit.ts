@@ -4,16 +4,11 @@
  * On WASM there are two places: WebAssembly's own memory ('heap', which never shrinks and ends at 4 GiB) and the
  * worker's other memory ('page'). On WebGPU, tensors lie in buffers of the graphics device ('gpu').
  */
-import { footprint } from '../graph/footprint.ts';
-import { Graph } from '../graph/index.ts';
-import { cutGroups, type GroupIds, padLength, planMicroBatches } from './batch.ts';
-import { type Geometry, responseTotal, rowTotal } from './block.ts';
-import { kindsWithin, type ModelConfig } from './config.ts';
-import { adamWGraph } from './optimizer.ts';
-import { elements, type LoraConfig, modelWeights, trainableLayer, unitSize } from './parameters.ts';
+import type { ModelConfig } from './config.ts';
+import { elements, type LoraConfig, modelWeights, projections } from './parameters.ts';
 import type { Precision } from './precision.ts';
-import { inputModel, prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
-import { embeddingGraph, frozenHeadGraph, segmentGraphs } from './training-graphs.ts';
+import { samplingBytes, trainingBytes } from './run-bytes.ts';
+import { weightBytes } from './weight-form.ts';
 
 export type Backend = 'webgpu' | 'wasm';
 
@@ -75,117 +70,123 @@ export interface Need {
 /** WebAssembly's memory at most: 65,536 pages of 64 KiB. */
 export const HEAP_LIMIT = 2 ** 32;
 
-/** Bytes of the allocator, code and tables of the runtime before any model is there. */
-const RUNTIME = 40e6;
-
-/** Stored bytes an element of a weight; matrices of blocks of 32 carry a scale each. */
-export function bytesPerWeight(shape: readonly number[], precision: Precision): number {
-  if (shape.length < 2) return 4;
-  return { f32: 4, f16: 2, q8: 1 + 4 / 32, q4: 0.5 + 4 / 32 }[precision];
-}
-
-/** Bytes of a model's weights as they are kept. */
-export function weightBytes(c: ModelConfig, precision: Precision): number {
-  return modelWeights(c).reduce(
-    (sum, { shape }) => sum + elements(shape) * bytesPerWeight(shape, precision),
-    0,
-  );
-}
-
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocaleString('en')} MB`;
-
-/** One run of a graph on WASM or WebGPU: what is handed in and all that is made. */
-const runBytes = (graph: Graph, sizes: Readonly<Record<string, number>> = {}): number => {
-  const { inputs, constants, working } = footprint(graph, sizes);
-  return inputs + constants + working;
-};
-
-/** A micro-batch as large as the settings make them. */
-function largestMicroBatch(c: ModelConfig, work: Workload, rows: number): Geometry {
-  const tokens = (n: number) => new Array<number>(Math.max(1, n)).fill(0);
-  const answerTokens = Math.min(work.answerTokens, c.contextLength - 1);
-  const promptTokens = Math.min(work.promptTokens, c.contextLength - answerTokens);
-  const group: GroupIds = {
-    promptIds: tokens(promptTokens),
-    responseIds: new Array(work.responses).fill(tokens(answerTokens)),
-  };
-  const pieces = cutGroups(new Array<GroupIds>(work.batch).fill(group), rows);
-  const ids = pieces.map(({ count }) => ({ ...group, responseIds: group.responseIds.slice(0, count) }));
-  const batches = planMicroBatches(ids, rows);
-  const [largest] = batches.sort((a, b) => rowTotal(b.geometry) - rowTotal(a.geometry));
-  if (!largest) throw new Error('internal: no micro-batch');
-  return largest.geometry;
-}
-
-interface TrainingBytes {
-  /** The largest run of any graph. */
-  readonly run: number;
-  readonly units: number;
-  readonly trace: number;
-  readonly largest: number;
-}
-
-function trainingBytes(c: ModelConfig, work: Workload, memory: MemoryChoice): TrainingBytes {
-  const s = largestMicroBatch(c, work, memory.rows);
-  const mode = { kind: 'lora', lora: work.lora } as const;
-  const kinds = c.layerKinds.slice(0, memory.segment);
-  const { forward, backward } = segmentGraphs(c, mode, s, kinds, { keep: memory.keep, wantDx: true });
-  const size = unitSize(trainableLayer(c, mode));
-  const optimiser = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
-  const graphs = [
-    forward,
-    backward,
-    embeddingGraph(c, rowTotal(s), false),
-    frozenHeadGraph(c, s, true),
-    adamWGraph(size, optimiser),
-  ];
-  const x = rowTotal(s) * c.hiddenSize * 4;
-  const kept = footprint(forward).outputs - x;
-  const segments = Math.ceil(c.layers / kinds.length);
-  return {
-    run: Math.max(...graphs.map((graph) => runBytes(graph))),
-    // Parameters, two moments, the gradient, the zeros it begins with and the mask of what decays.
-    units: 6 * size * c.layers * 4,
-    // Every segment's input and what it keeps, the top, and the head's gradient.
-    trace: segments * (x + kept) + x + responseTotal(s) * c.hiddenSize * 4,
-    largest: Math.max(...graphs.map((graph) => footprint(graph).largest)),
-  };
-}
-
-interface SamplingBytes {
-  readonly prefill: number;
-  readonly step: number;
-  readonly cache: number;
-  readonly largest: number;
-}
-
-function samplingBytes(c: ModelConfig, work: Workload, memory: MemoryChoice): SamplingBytes {
-  const n = Math.min(work.samples, memory.sampleRows);
-  const shape = {
-    prompts: Math.max(1, Math.floor(memory.sampleRows / n)),
-    n,
-    promptRows: padLength(Math.max(1, Math.min(work.promptTokens, c.contextLength) - 1)),
-    // As though no layer had a window: it would need less.
-    kinds: kindsWithin(c.layerKinds, 0),
-  };
-  const rule = { temperature: 1, topP: 1, topK: 0, stopIds: [0] };
-  const step = stepGraph(c, shape, rule, (g) => inputModel(g, c, null));
-  const sizes = { t: work.maxTokens, drawn: work.maxTokens, positions: c.contextLength };
-  const filled = prefillGraph(c, shape);
-  const weights = footprint(filled).inputs;
-  const rows = shape.prompts * shape.n;
-  const cacheRow = 2 * c.layers * c.kvHeads * c.headDim * 4;
-  return {
-    prefill: runBytes(filled),
-    step: runBytes(step, sizes) - weights,
-    cache: cacheRow * (rows * work.maxTokens + shape.prompts * shape.promptRows),
-    largest: Math.max(footprint(filled).largest, footprint(step, sizes).largest),
-  };
-}
+/** WebAssembly's memory before any graph is there. */
+const RUNTIME = 17e6;
 
 /**
- * @param memory as it will be, see `chooseMemory`
+ * What WebAssembly's memory has beyond what is in use: it grows by up to a fifth ahead, and the allocator loses
+ * something between blocks. Measured in docs/lab-notes.md.
  */
+const HEAP_SLACK = 1.2;
+
+/** Pieces of a file in memory at a time, and what becomes of them. */
+const READING = 64e6;
+
+/** Constants of a graph while onnxruntime takes them over and packs them, to their size. */
+const TAKEN_OVER = 1.5;
+
+const MILLION = 1e6;
+const megabytes = (bytes: number): string =>
+  `${(bytes / MILLION).toLocaleString('en', { maximumFractionDigits: bytes < 10e6 ? 1 : 0 })} MB`;
+
+/** Bytes of the weights as they are kept on the device. */
+export const weightsBytes = (c: ModelConfig, precision: Precision): number =>
+  modelWeights(c).reduce((sum, weight) => sum + weightBytes(precision, weight), 0);
+
+const parameterCount = (c: ModelConfig): number =>
+  modelWeights(c).reduce((sum, { shape }) => sum + elements(shape), 0);
+
+const numbersOf = (precision: Precision, backend: Backend) => ({ precision, gpu: backend === 'webgpu' });
+
+/** The matrices that an adapter is merged into. */
+function mergedBytes(c: ModelConfig, { targets }: LoraConfig): number {
+  const layer = projections(c).filter(({ target }) => targets.includes(target));
+  return c.layers * layer.reduce((sum, { out, in: inner }) => sum + out * inner * 4, 0);
+}
+
+const ALWAYS: readonly Phase[] = ['loading', 'training', 'sampling'];
+
+/** What training takes, by where and for what. */
+function trainingParts(
+  c: ModelConfig,
+  work: Workload,
+  memory: MemoryChoice,
+  precision: Precision,
+  backend: Backend,
+) {
+  const bytes = trainingBytes(c, work, memory, numbersOf(precision, backend));
+  const gpu = backend === 'webgpu';
+  const run = gpu ? bytes.run - bytes.handedIn : bytes.run * HEAP_SLACK;
+  const parts: Part[] = [
+    {
+      label: 'Adapter and optimiser',
+      bytes: bytes.units,
+      place: gpu ? 'gpu' : 'page',
+      // Samples are drawn in the midst of training, too.
+      phases: ['training', 'sampling'],
+      words: `The adapter of rank ${work.lora.rank}, its gradient and AdamW's two moments.`,
+    },
+    {
+      label: 'Activations',
+      bytes: bytes.trace,
+      place: gpu ? 'gpu' : 'page',
+      phases: ['training'],
+      words: `What the forward pass of ${bytes.rows.toLocaleString('en')} tokens leaves for the backward pass.`,
+    },
+    {
+      label: 'Training graph',
+      bytes: run,
+      place: gpu ? 'gpu' : 'heap',
+      phases: ['training'],
+      words: `One graph of ${memory.segment} layers, forward or back, or the head, while it runs.`,
+    },
+  ];
+  return { parts, largest: bytes.largest };
+}
+
+/** What sampling takes likewise. */
+function samplingParts(
+  c: ModelConfig,
+  work: Workload,
+  sampleRows: number,
+  precision: Precision,
+  backend: Backend,
+) {
+  const bytes = samplingBytes(c, work, sampleRows, numbersOf(precision, backend));
+  const gpu = backend === 'webgpu';
+  const builtIn = !gpu && precision === 'f32';
+  // A loop's state is handed in, carried and handed out.
+  const cache = gpu ? 2 * bytes.cache : 3 * bytes.cache;
+  const weights = gpu ? 0 : builtIn ? TAKEN_OVER * bytes.weights : bytes.weights;
+  const drawing = weights + cache + bytes.step;
+  const reading = gpu ? bytes.prefill - bytes.weights : bytes.prefill;
+  const parts: Part[] = [
+    {
+      label: 'Decoder',
+      bytes: Math.max(drawing, reading) * (gpu ? 1 : HEAP_SLACK),
+      place: gpu ? 'gpu' : 'heap',
+      phases: ['sampling'],
+      words: `The graph that draws tokens${gpu ? '' : ' with its weights'}, and keys and values of ${sampleRows} answers at a time (${megabytes(bytes.cache)}).`,
+    },
+    {
+      label: 'Merged weights',
+      bytes: builtIn ? mergedBytes(c, work.lora) : 0,
+      place: 'page',
+      phases: ['sampling'],
+      words: 'The matrices with the adapter merged into them, built into the decoder.',
+    },
+    {
+      label: 'Keys and values',
+      bytes: gpu ? 0 : 2 * bytes.cache,
+      place: 'page',
+      phases: ['sampling'],
+      words: `Keys and values of the prompts and of ${sampleRows} answers between two calls of the decoder.`,
+    },
+  ];
+  return { parts: parts.filter((part) => part.bytes > 0), largest: bytes.largest };
+}
+
+/** Memory of a run with these choices; see `chooseMemory` for how they are made. */
 export function estimate(
   c: ModelConfig,
   work: Workload,
@@ -193,102 +194,57 @@ export function estimate(
   precision: Precision,
   backend: Backend,
 ): Need {
-  const training = trainingBytes(c, work, memory);
-  const sampling = samplingBytes(c, work, memory);
-  const weights = weightBytes(c, precision);
-  const largestWeight = Math.max(
-    ...modelWeights(c).map(({ shape }) => elements(shape) * bytesPerWeight(shape, precision)),
-  );
-  const always: readonly Phase[] = ['loading', 'training', 'sampling'];
-  const tensors: Place = backend === 'webgpu' ? 'gpu' : 'page';
-  const runs: Place = backend === 'webgpu' ? 'gpu' : 'heap';
-  const part = (label: string, bytes: number, place: Place, phases: readonly Phase[], words: string) => ({
-    label,
-    bytes,
-    place,
-    phases,
-    words,
-  });
+  const gpu = backend === 'webgpu';
+  const weights = weightsBytes(c, precision);
+  const training = trainingParts(c, work, memory, precision, backend);
+  const sampling = samplingParts(c, work, memory.sampleRows, precision, backend);
   const parts: Part[] = [
-    part('runtime', RUNTIME, backend === 'webgpu' ? 'page' : 'heap', always, 'The runtime itself.'),
-    part(
-      'weights',
-      weights,
-      tensors,
-      always,
-      `${megabytes(weights)} of weights: ${(modelWeights(c).reduce((n, { shape }) => n + elements(shape), 0) / 1e6).toFixed(1)} M parameters kept as ${precision}.`,
-    ),
-    part(
-      'loading',
-      2 * largestWeight,
-      'page',
-      ['loading'],
-      'The largest tensor of the file while it is read and converted.',
-    ),
-    part(
-      'adapter and optimiser',
-      training.units,
-      tensors,
-      ['training'],
-      'The adapter, its gradient and the optimiser’s two moments.',
-    ),
-    part(
-      'activations',
-      training.trace,
-      tensors,
-      ['training'],
-      'What the forward pass leaves for the backward pass.',
-    ),
-    part(
-      'training run',
-      training.run,
-      runs,
-      ['training'],
-      'What one graph of layers takes while it runs, the weights that it reads included.',
-    ),
-    ...(backend === 'wasm'
-      ? [
-          part('sampling weights', 2 * weights, 'heap', ['sampling'], 'The weights built into the decoder.'),
-          part('merged weights', weights, 'page', ['sampling'], 'The weights with the adapter merged in.'),
-        ]
-      : []),
-    part('KV cache', sampling.cache, runs, ['sampling'], 'Keys and values of the answers under way.'),
-    part(
-      'sampling run',
-      Math.max(sampling.prefill, sampling.step),
-      runs,
-      ['sampling'],
-      'What reading prompts or drawing tokens takes at a time.',
-    ),
+    {
+      label: 'Runtime',
+      bytes: RUNTIME,
+      place: 'heap',
+      phases: ALWAYS,
+      words: 'onnxruntime itself.',
+    },
+    {
+      label: 'Weights',
+      bytes: weights,
+      place: gpu ? 'gpu' : 'page',
+      phases: ALWAYS,
+      words: `${(parameterCount(c) / MILLION).toFixed(1)} M parameters kept as ${precision}.`,
+    },
+    {
+      label: 'Reading',
+      bytes: READING,
+      place: 'page',
+      phases: ['loading'],
+      words: 'Pieces of the weights file on their way to the device.',
+    },
+    ...training.parts,
+    ...sampling.parts,
   ];
+  const largestWeight = Math.max(...modelWeights(c).map((weight) => weightBytes(precision, weight)));
   return needOf(parts, Math.max(largestWeight, training.largest, sampling.largest));
 }
 
 function needOf(parts: readonly Part[], largestBuffer: number): Need {
   const sum = (phase: Phase, place?: Place) =>
     parts
-      .filter((p) => p.phases.includes(phase) && (place === undefined || p.place === place))
-      .reduce((total, p) => total + p.bytes, 0);
-  const phases = ['loading', 'training', 'sampling'] as const;
-  const most = (place: Place) => Math.max(...phases.map((phase) => sum(phase, place)));
+      .filter((part) => part.phases.includes(phase) && (place === undefined || part.place === place))
+      .reduce((total, { bytes }) => total + bytes, 0);
+  const most = (place: Place) => Math.max(...ALWAYS.map((phase) => sum(phase, place)));
   const heap = most('heap');
-  // WebAssembly's memory stays as large as it ever was.
-  const peakOf = (phase: Phase) => sum(phase) - sum(phase, 'heap') + heap;
-  const [loadingPeak, trainingPeak, samplingPeak] = phases.map((phase) => peakOf(phase));
+  // WebAssembly's memory stays as large as it ever was; that of training may come after that of sampling.
+  const training = sum('training') - sum('training', 'heap') + heap;
+  const sampling = sum('sampling') - sum('sampling', 'heap') + heap;
   return {
     parts,
-    peak: Math.max(...phases.map(peakOf)),
-    loadingPeak: loadingPeak ?? 0,
-    trainingPeak: trainingPeak ?? 0,
-    samplingPeak: samplingPeak ?? 0,
+    peak: Math.max(sum('loading'), training, sampling),
+    loadingPeak: sum('loading'),
+    trainingPeak: training,
+    samplingPeak: sampling,
     heap,
     gpu: most('gpu'),
     largestBuffer,
   };
-}
-
-function prefillGraph(c: ModelConfig, shape: SamplingShape): Graph {
-  const g = new Graph();
-  prefill(g, c, shape, inputModel(g, c, null));
-  return g;
 }

@@ -33,10 +33,12 @@ export function quantise(values: Float32Array, bits: 4 | 8): Blocks {
 
 /** The opposite, as the operators compute it. */
 export function dequantise({ data, scales }: Blocks, bits: 4 | 8): Float32Array {
-  return Float32Array.from({ length: scales.length * BLOCK }, (_, i) => {
+  const values = new Float32Array(scales.length * BLOCK);
+  for (let i = 0; i < values.length; i++) {
     const number = bits === 8 ? (data[i] ?? 0) : ((data[i >> 1] ?? 0) >> (4 * (i & 1))) & 15;
-    return (number - 2 ** (bits - 1)) * (scales[Math.floor(i / BLOCK)] ?? 0);
-  });
+    values[i] = (number - 2 ** (bits - 1)) * (scales[Math.floor(i / BLOCK)] ?? 0);
+  }
+  return values;
 }
 
 function largest(block: Float32Array): number {

@@ -6,6 +6,7 @@ import type {
   SelfCheck,
   TextEmbedder,
 } from '../engine/types.ts';
+import type { MemoryChoice } from '../model/fit.ts';
 import type { OptimiserConfig, RunConfig } from './config.ts';
 import type { Progress, RunEvent, RunStore, Stage } from './types.ts';
 
@@ -19,6 +20,8 @@ export interface Context {
   readonly store: RunStore;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
+  /** What is traded for memory; known once the data are. */
+  readonly memory?: MemoryChoice;
   /** Milliseconds, from anywhere. */
   readonly now: () => number;
   /** A self-check that other runs have passed, by its key. */

@@ -85,7 +85,12 @@ export async function runDpo(
   // Nothing to prefer would leave the SFT adapter and call it aligned.
   if (pairs.length === 0) throw new Error('there are no pairs to train on; redo the run from the filter');
   const used = [...new Set(pairs.map((pair) => pair.index))];
-  const trainer = await model.createTrainer(config.lora, optimiserOf(config.dpo), config.seed);
+  const trainer = await model.createTrainer(
+    config.lora,
+    optimiserOf(config.dpo),
+    config.seed,
+    context.memory,
+  );
   try {
     const zeros = sft.map((vector) => new Float32Array(vector.length));
     await trainer.restore({ step: 0, parameters: sft, m: zeros, v: zeros });

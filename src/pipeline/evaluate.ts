@@ -78,7 +78,7 @@ async function sampleArm(
     const graded = row.grader ? { correct: grade(row.grader, text) } : {};
     return { text, tokens: sample.tokenIds.length, ...graded };
   };
-  const sampler = await model.createSampler(config.lora, adapter);
+  const sampler = await model.createSampler(config.lora, adapter, context.memory);
   try {
     await sampler.sample(
       rows.map(({ promptIds }, i) => ({ promptIds, n, seed: seedOf(config.seed, 'evaluate', i) })),
@@ -120,7 +120,12 @@ async function scoreArm(
   const { model, config, signal, store } = context;
   const embedder = await sameEmbedder(context, async () => {});
   // A fresh adapter has B = 0 and is the base model.
-  const trainer = await model.createTrainer(config.lora, optimiserOf(config.dpo), config.seed);
+  const trainer = await model.createTrainer(
+    config.lora,
+    optimiserOf(config.dpo),
+    config.seed,
+    context.memory,
+  );
   try {
     if (adapter) {
       const zeros = adapter.map((vector) => new Float32Array(vector.length));

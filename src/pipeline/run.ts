@@ -1,10 +1,12 @@
 /** A run from its first unfinished stage to its last, stage by stage, each leaving its records behind. */
 import { type Advice, AdvisedError } from '../model/advised.ts';
+import type { MemoryChoice } from '../model/fit.ts';
 import { checkTogether } from './config.ts';
 import type { Context } from './context.ts';
 import { diagnose } from './diagnose.ts';
 import { runDpo } from './dpo.ts';
 import { runEvaluate } from './evaluate.ts';
+import { lengthsOf, memoryOf, tradesOf } from './fit.ts';
 import { checkModel } from './identity.ts';
 import { runFilter } from './negatives.ts';
 import { prepareData } from './prepare.ts';
@@ -46,11 +48,21 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
       refused: prepared.refused.length,
     };
     context.emit({ type: 'prepared', ...counts });
-    return `${counts.train} prompts, ${counts.heldOut} held out${counts.refused ? `, ${counts.refused} refused` : ''}`;
+    const trades = tradesOf(
+      model.config,
+      config,
+      lengthsOf(prepared),
+      backendOf(context),
+      memoryFor(context, prepared),
+    );
+    return [
+      `${counts.train} prompts, ${counts.heldOut} held out${counts.refused ? `, ${counts.refused} refused` : ''}`,
+      ...trades,
+    ].join('. ');
   });
 
   await stage(context, 'sft', until, async () => {
-    const figures = await runSft(context, await prepared(context));
+    const figures = await runSft(await fitted(context), await prepared(context));
     await report(context, { stages: { sft: figures } });
     return figures.steps === 0
       ? context.startAdapter
@@ -60,7 +72,11 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   });
 
   await stage(context, 'sample', until, async () => {
-    const figures = await runSample(context, await prepared(context), await weights(context, 'sft'));
+    const figures = await runSample(
+      await fitted(context),
+      await prepared(context),
+      await weights(context, 'sft'),
+    );
     await report(context, { stages: { sample: figures } });
     return `${figures.responses} answers, ${number(figures.meanDistinct)} distinct a prompt`;
   });
@@ -72,14 +88,22 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   });
 
   await stage(context, 'dpo', until, async () => {
-    const figures = await runDpo(context, await prepared(context), await weights(context, 'sft'));
+    const figures = await runDpo(
+      await fitted(context),
+      await prepared(context),
+      await weights(context, 'sft'),
+    );
     await report(context, { stages: { dpo: figures } });
     return `margin ${number(figures.rewardMargin)}, accuracy ${Math.round(100 * Number(figures.rewardAccuracy))} %`;
   });
 
   await stage(context, 'evaluate', until, async () => {
     const [sft, selfContrast] = [await weights(context, 'sft'), await weights(context, 'dpo')];
-    const evaluation = await runEvaluate(context, await prepared(context), { base: null, sft, selfContrast });
+    const evaluation = await runEvaluate(await fitted(context), await prepared(context), {
+      base: null,
+      sft,
+      selfContrast,
+    });
     await report(context, { evaluation });
     const { winRateVsSft } = evaluation;
     return winRateVsSft === null
@@ -90,6 +114,22 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
 
 const number = (x: number | string | readonly number[] | undefined): string =>
   typeof x === 'number' ? x.toPrecision(3) : '';
+
+/** With memory.* chosen for the data. The same in every sitting, as results depend on it in their last bits. */
+async function fitted(context: Context): Promise<Context> {
+  return { ...context, memory: memoryFor(context, await prepared(context)) };
+}
+
+const backendOf = ({ model }: Context) => (model.device.backend === 'webgpu' ? 'webgpu' : 'wasm');
+
+const memoryFor = (context: Context, data: PreparedData): MemoryChoice =>
+  memoryOf(
+    context.model.config,
+    context.config,
+    lengthsOf(data),
+    context.model.info.precision ?? 'f32',
+    backendOf(context),
+  );
 
 async function prepared({ store }: Context): Promise<PreparedData> {
   const data = await store.prepared();

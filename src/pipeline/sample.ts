@@ -29,7 +29,7 @@ export async function runSample(
   let finished = done.length * n;
   let tokens = 0;
   const records: PromptResponses[] = [...done];
-  const sampler = await model.createSampler(config.lora, adapter);
+  const sampler = await model.createSampler(config.lora, adapter, context.memory);
   try {
     await sampler.sample(
       data.train.map(({ promptIds }, i) => ({ promptIds, n, seed: seedOf(config.seed, 'sample', i) })),

@@ -9,7 +9,12 @@ export async function runSft(
   data: PreparedData,
 ): Promise<Record<string, number | readonly number[]>> {
   const { model, config } = context;
-  const trainer = await model.createTrainer(config.lora, optimiserOf(config.sft), config.seed);
+  const trainer = await model.createTrainer(
+    config.lora,
+    optimiserOf(config.sft),
+    config.seed,
+    context.memory,
+  );
   try {
     const parameters = await context.startAdapter?.();
     if (parameters) {

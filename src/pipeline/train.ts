@@ -158,13 +158,13 @@ export async function train(
 
 /** Answers the preview prompts greedily with the adapter as it is now. */
 async function preview(
-  { model, config, emit, signal }: Context,
+  { model, config, emit, signal, memory }: Context,
   trainer: Trainer,
   task: TrainingTask,
   step: number,
 ): Promise<void> {
   if (task.preview.length === 0) return;
-  const sampler = await model.createSampler(config.lora, await trainer.weights());
+  const sampler = await model.createSampler(config.lora, await trainer.weights(), memory);
   try {
     const answers: { prompt: string; text: string }[] = [];
     await sampler.sample(

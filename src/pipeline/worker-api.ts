@@ -110,6 +110,7 @@ export interface CheckResult {
   readonly heldOut: number;
   readonly firstPrompt: { text: string; pieces: readonly string[]; targetPieces: readonly string[] };
   readonly needs: Readonly<Record<string, number>>;
+  readonly fit: Fit;
   readonly model: ModelInfo;
   readonly backend: BackendName;
   readonly note: string;

@@ -5,17 +5,15 @@ import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
 import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
-import { modelWeights } from '../model/parameters.ts';
-import { weightBytes } from '../model/weight-form.ts';
 import type { RunConfig } from '../pipeline/config.ts';
-import { guessedLengths, plan } from '../pipeline/fit.ts';
+import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { readStartAdapter } from '../pipeline/start-adapter.ts';
 import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, DataRow, RunManifest } from '../pipeline/types.ts';
-import type { CheckResult, ModelWorkerApi, SeenRow } from '../pipeline/worker-api.ts';
+import type { CheckResult, FitQuestion, ModelWorkerApi, SeenRow } from '../pipeline/worker-api.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { deviceLimits } from './device-limits.ts';
 import { startEmbedder } from './embedder-client.ts';
@@ -73,6 +71,18 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
+  const fitOf = async ({ config, modelConfig, lengths, download }: FitQuestion): Promise<Fit> => {
+    const model = parseModelConfig(modelConfig ?? (await configOf(config)));
+    const limits = await deviceLimits(config.backend, storageLeft);
+    return plan(model, config, lengths ?? guessedLengths(config), limits, download);
+  };
+
+  /** The model of a run that is going to start; refused before its weights are read where it cannot fit. */
+  const fittingModel = async (manifest: RunManifest): Promise<LanguageModel> => {
+    checkFit(await fitOf({ config: manifest.config }));
+    return modelOf(manifest);
+  };
+
   /** A device that failed gets no second chance: the next call opens one anew. */
   const close = async (): Promise<void> => {
     const failed = open;
@@ -114,7 +124,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       stopping = abort;
       let embedder: Promise<TextEmbedder & { close(): void }> | undefined;
       try {
-        const model = await modelOf(manifest).catch(async (error: unknown) => {
+        const model = await fittingModel(manifest).catch(async (error: unknown) => {
           // A model that can't be loaded fails its stage like any other failure.
           const problem = runErrorOf(error, 'model');
           const failed: RunManifest = {
@@ -159,17 +169,14 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     check: async (runId) => {
       const runs = await store(runId);
       const manifest = await runs.manifest();
-      return checkRun(await modelOf(manifest), manifest, await runs.dataset());
+      const limits = await deviceLimits(manifest.config.backend, storageLeft);
+      return checkRun(await modelOf(manifest), manifest, await runs.dataset(), limits);
     },
     selfCheck: async (runId) => {
       const manifest = await (await store(runId)).manifest();
       return (await modelOf(manifest)).selfCheck(manifest.config.lora);
     },
-    fit: async ({ config, modelConfig, lengths, download }) => {
-      const model = parseModelConfig(modelConfig ?? (await configOf(config)));
-      const limits = await deviceLimits(config.backend, storageLeft);
-      return plan(model, config, lengths ?? guessedLengths(config), limits, download);
-    },
+    fit: fitOf,
     see: async (runId, row) => seeRow(await modelOf(await (await store(runId)).manifest()), row),
     chat: async (runId, arm, messages, { temperature, seed }, onText) => {
       const runs = await store(runId);
@@ -241,6 +248,7 @@ function checkRun(
   model: LanguageModel,
   { config }: RunManifest,
   dataset: Parameters<typeof prepareData>[0],
+  limits: Limits,
 ): CheckResult {
   const prepared = prepareData(dataset, model.tokenizer, model.info.contextLength, config);
   const [first] = prepared.train;
@@ -262,11 +270,8 @@ function checkRun(
       'sampled tokens at most': prepared.train.length * config.sample.n * config.sample.maxTokens,
       'DPO steps at most': totalSteps(prepared.train.length, config.dpo),
       'longest prompt and target in tokens': Math.max(0, ...lengths),
-      'bytes of weights': modelWeights(model.config).reduce(
-        (sum, weight) => sum + weightBytes(model.info.precision ?? 'f32', weight),
-        0,
-      ),
     },
+    fit: plan(model.config, config, lengthsOf(prepared), limits),
     model: model.info,
     backend: model.device.backend,
     note: model.device.note,

@@ -1,5 +1,6 @@
 /** Files with numbers in them: safetensors, PEFT folders, GGUF, config.json and the index of sharded weights. */
 import fc from 'fast-check';
+import { rotaryFrequencies } from '../../src/model/batch.ts';
 import { type ModelConfig, ModelError, parseModelConfig } from '../../src/model/config.ts';
 import { wholeFiles } from '../../src/model/files.ts';
 import { GgufError, readGguf, writeGguf } from '../../src/model/gguf.ts';
@@ -8,6 +9,7 @@ import { modelWeights } from '../../src/model/parameters.ts';
 import { PeftError, readPeft, writePeft } from '../../src/model/peft.ts';
 import { readSafetensors, SafetensorsError, writeSafetensors } from '../../src/model/safetensors.ts';
 import { openWeights, WEIGHTS_INDEX } from '../../src/model/weights.ts';
+import configs from '../fixtures/family-configs.json' with { type: 'json' };
 import { fuzz } from './fuzz.ts';
 import { bytesLike, encode, jsonLike, valuesLike } from './inputs.ts';
 
@@ -133,17 +135,28 @@ fuzz('GGUF: an adapter', {
 
 const CONFIG_TEXT = JSON.stringify(CONFIG);
 fuzz('config.json', {
-  inputs: valuesLike(CONFIG_TEXT),
+  inputs: fc.oneof(...Object.values(configs).map((family) => valuesLike(JSON.stringify(family)))),
   read: (value) => {
     const read = parseModelConfig(value);
     for (const size of [read.hiddenSize, read.layers, read.headDim, read.vocabSize, read.contextLength]) {
       if (!Number.isSafeInteger(size) || size < 1) throw new Error(`a size is ${size}`);
     }
+    if (read.layerKinds.length !== read.layers) throw new Error(`${read.layerKinds.length} kinds of layers`);
+    for (const { rope, window } of read.layerKinds) {
+      if (!read.rope[rope]) throw new Error(`no rope ${rope}`);
+      if (window !== null && !(window >= 1)) throw new Error(`a window of ${window}`);
+    }
+    const angles = read.rope.flatMap((rope) => rotaryFrequencies(rope, Math.min(read.headDim, 512)));
+    const scales = [read.attentionScale, read.embeddingScale, read.rmsNormEps, ...angles];
+    if (!scales.every(Number.isFinite)) throw new Error('a number is not finite');
   },
   errors: [ModelError],
   examples: [
     { ...CONFIG, architectures: ['x'.repeat(1_000_000)] },
     { ...CONFIG, hidden_act: 'x'.repeat(1_000_000) },
+    { ...CONFIG, num_hidden_layers: 10_000_000 },
+    { ...configs.gemma3, query_pre_attn_scalar: 5e-324, sliding_window_pattern: 1 },
+    { ...configs.llama3, rope_scaling: { ...configs.llama3.rope_scaling, low_freq_factor: 5e-324 } },
     { ...CONFIG, hidden_size: 9_999_999, num_attention_heads: 9_999_999, num_key_value_heads: 3 },
   ],
 });

@@ -74,6 +74,45 @@ describe.each(Object.entries(CHAT_TEMPLATES))('a template like those of %s', (na
   );
 });
 
+/** What a model is to see of one system and one user message, and of a user message alone. */
+const SEEN: Readonly<Record<string, readonly [string, string]>> = {
+  llama3: [
+    '<s><|start_header_id|>system<|end_header_id|>\n\nToday Date: DATE\n\nBe brief.<|eot_id|>' +
+      '<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n',
+    '<s><|start_header_id|>system<|end_header_id|>\n\nToday Date: DATE\n\n<|eot_id|>' +
+      '<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n',
+  ],
+  smollm2: [
+    '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    '<|im_start|>system\nYou are a small helper.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+  ],
+  mistral: ['<s>[INST] Be brief.\n\nHi[/INST]', '<s>[INST] Hi[/INST]'],
+  qwen2: [
+    '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    '<|im_start|>system\nYou are a careful helper.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+  ],
+  qwen3: [
+    '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+  ],
+  gemma3: [
+    '<s><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n',
+    '<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n',
+  ],
+};
+
+test.each(Object.entries(SEEN))(
+  '%s: where the system message goes, and the prompt to answer',
+  (name, seen) => {
+    const template = CHAT_TEMPLATES[name] ?? '';
+    const rendered = [[{ role: 'system', content: 'Be brief.' } as const, user('Hi')], [user('Hi')]].map(
+      (messages) => ours(template, TOKENS, messages),
+    );
+    const dated = rendered.map((text) => String(text).replace(/Date: \d\d \w{3} \d{4}/, 'Date: DATE'));
+    expect(dated).toEqual(seen);
+  },
+);
+
 test('the default model: the same text as transformers.js', async () => {
   const config = record(await own('tokenizer_config.json'));
   const template = pickChatTemplate('default-lm', config.chat_template) ?? '';
@@ -162,6 +201,48 @@ test('never two BOS tokens, whoever writes them', async () => {
   expect(await starts({ chat_template: '{{ bos_token }}{{ bos_token }}{{ messages[0].content }}' })).toBe(1);
   expect(await starts({ chat_template: '{{ messages[0].content }}' })).toBe(0);
   expect(await starts({ chat_template: null }, `${bos}${bos}Name a colour.`)).toBe(1);
+});
+
+test.each(Object.entries(CHAT_TEMPLATES).filter(([, template]) => template.includes('bos_token')))(
+  'one BOS token where the template of %s writes it and the tokenizer adds one by itself',
+  async (_, chat_template) => {
+    const { added_tokens, ...rest } = record(await own('tokenizer.json'));
+    const [special] = Array.isArray(added_tokens) ? added_tokens : [];
+    const { content, id } = special;
+    // As in tokenizer.json of Llama 3 and Gemma: a post-processor that puts the token in front.
+    const post_processor = {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: content, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+      pair: [],
+      special_tokens: { [content]: { id: content, ids: [id], tokens: [content] } },
+    };
+    const files = { 'tokenizer.json': JSON.stringify({ ...rest, added_tokens, post_processor }) };
+    const change = { bos_token: content, add_bos_token: true };
+    const messages = [user('Name a colour.')];
+    const templated = (await withConfig({ ...change, chat_template }, files)).renderPrompt(messages);
+    expect(templated.ids.filter((x) => x === id)).toEqual([id]);
+    expect(templated.ids[0]).toBe(id);
+    const plain = (await withConfig({ ...change, chat_template: null }, files)).renderPrompt(messages);
+    expect(plain.ids.filter((x) => x === id)).toEqual([id]);
+  },
+);
+
+test('a target ends with the token with which the template ends an answer, where sampling ends there too', async () => {
+  const chat_template =
+    "{% for m in messages %}{{ '<|assistant|>' if m.role == 'assistant' else '<|user|>' }}{{ m.content }}" +
+    "{% if m.role == 'assistant' %}{{ '<|pad|>' }}{% endif %}{% endfor %}";
+  const ends = async (change: Record<string, unknown>, eos_token_id: number[]) => {
+    const files = { 'generation_config.json': JSON.stringify({ eos_token_id }) };
+    const tokenizer = await withConfig(change, files);
+    expect(tokenizer.encodeTarget('Yes.').at(-1)).toBe(tokenizer.eosId);
+    return tokenizer.eosId;
+  };
+  // As Gemma's: the text ends with one token, the turn with another.
+  expect(await ends({ chat_template }, [2, 0])).toBe(0);
+  expect(await ends({ chat_template }, [2])).toBe(2);
+  expect(await ends({}, [2, 0])).toBe(2);
+  expect(await ends({ chat_template: null }, [2, 0])).toBe(2);
+  expect(await ends({ chat_template: "{{ raise_exception('no') }}" }, [2, 0])).toBe(2);
 });
 
 const HOSTILE: readonly [string, string, RegExp][] = [

@@ -1,5 +1,6 @@
 /** config.json as published models have it, and what is refused in it. */
 import { describe, expect, test } from 'vitest';
+import { SHAPES } from '../../scripts/lib/shapes.ts';
 import { type ModelConfig, ModelError, parseModelConfig } from '../../src/model/config.ts';
 import { elements, modelWeights } from '../../src/model/parameters.ts';
 import configs from '../fixtures/family-configs.json' with { type: 'json' };
@@ -7,106 +8,38 @@ import configs from '../fixtures/family-configs.json' with { type: 'json' };
 const parameters = (c: ModelConfig): number =>
   modelWeights(c).reduce((sum, { shape }) => sum + elements(shape), 0);
 
-/** vocabulary, hidden, MLP, layers, heads, key-value heads, context */
-const sizes = (...[vocab, hidden, mlp, layers, heads, kv, context]: number[]) => ({
-  vocab_size: vocab,
-  hidden_size: hidden,
-  intermediate_size: mlp,
-  num_hidden_layers: layers,
-  num_attention_heads: heads,
-  num_key_value_heads: kv,
-  max_position_embeddings: context,
-});
+const MISTRAL_7B = {
+  architectures: ['MistralForCausalLM'],
+  vocab_size: 32_000,
+  hidden_size: 4096,
+  intermediate_size: 14_336,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  max_position_embeddings: 32_768,
+  sliding_window: 4096,
+  tie_word_embeddings: false,
+};
+// In the form of its config.json, which lists no layers.
+const { layer_types: _, ...gemma } = SHAPES['Gemma-3-270M'];
+const GEMMA_3_1B = {
+  ...gemma,
+  hidden_size: 1152,
+  intermediate_size: 6912,
+  num_hidden_layers: 26,
+  sliding_window_pattern: 6,
+};
 
-/** Sizes of published models with the number of weights that their pages give (a tied head counted once). */
+/** The number of weights that the models' pages give (a tied head counted once). */
 const PUBLISHED: readonly [string, object, number][] = [
-  [
-    'SmolLM2-135M',
-    {
-      architectures: ['LlamaForCausalLM'],
-      ...sizes(49_152, 576, 1536, 30, 9, 3, 8192),
-      rope_theta: 100_000,
-      rope_interleaved: false,
-      rope_scaling: null,
-      tie_word_embeddings: true,
-    },
-    134_515_008,
-  ],
-  [
-    'Llama-3.2-1B',
-    {
-      architectures: ['LlamaForCausalLM'],
-      ...sizes(128_256, 2048, 8192, 16, 32, 8, 131_072),
-      head_dim: 64,
-      rope_theta: 500_000,
-      rope_scaling: {
-        factor: 32,
-        high_freq_factor: 4,
-        low_freq_factor: 1,
-        original_max_position_embeddings: 8192,
-        rope_type: 'llama3',
-      },
-      tie_word_embeddings: true,
-    },
-    1_235_814_400,
-  ],
-  [
-    'Mistral-7B-v0.1',
-    {
-      architectures: ['MistralForCausalLM'],
-      ...sizes(32_000, 4096, 14_336, 32, 32, 8, 32_768),
-      sliding_window: 4096,
-      tie_word_embeddings: false,
-    },
-    7_241_732_096,
-  ],
-  [
-    'Qwen2.5-0.5B',
-    {
-      architectures: ['Qwen2ForCausalLM'],
-      ...sizes(151_936, 896, 4864, 24, 14, 2, 32_768),
-      rope_theta: 1e6,
-      use_sliding_window: false,
-      sliding_window: 32_768,
-      max_window_layers: 24,
-      tie_word_embeddings: true,
-    },
-    494_032_768,
-  ],
-  [
-    'Qwen3-0.6B',
-    {
-      architectures: ['Qwen3ForCausalLM'],
-      ...sizes(151_936, 1024, 3072, 28, 16, 8, 40_960),
-      head_dim: 128,
-      attention_bias: false,
-      use_sliding_window: false,
-      sliding_window: null,
-      tie_word_embeddings: true,
-    },
-    596_049_920,
-  ],
-  [
-    'Gemma-3-270m',
-    {
-      architectures: ['Gemma3ForCausalLM'],
-      ...sizes(262_144, 640, 2048, 18, 4, 1, 32_768),
-      head_dim: 256,
-      sliding_window: 512,
-      query_pre_attn_scalar: 256,
-    },
-    268_098_176,
-  ],
-  [
-    'Gemma-3-1b',
-    {
-      architectures: ['Gemma3ForCausalLM'],
-      ...sizes(262_144, 1152, 6912, 26, 4, 1, 32_768),
-      sliding_window: 512,
-      sliding_window_pattern: 6,
-    },
-    999_885_952,
-  ],
+  ['SmolLM2-135M', SHAPES['SmolLM2-135M'], 134_515_008],
+  ['SmolLM2-360M', SHAPES['SmolLM2-360M'], 361_821_120],
+  ['Llama-3.2-1B', SHAPES['Llama-3.2-1B'], 1_235_814_400],
+  ['Mistral-7B-v0.1', MISTRAL_7B, 7_241_732_096],
+  ['Qwen2.5-0.5B', SHAPES['Qwen2.5-0.5B'], 494_032_768],
+  ['Qwen3-0.6B', SHAPES['Qwen3-0.6B'], 596_049_920],
+  ['Gemma-3-270M', SHAPES['Gemma-3-270M'], 268_098_176],
+  ['Gemma-3-1B', GEMMA_3_1B, 999_885_952],
 ];
 
 test.each(PUBLISHED)('%s has as many weights as published', (_, config, count) => {
@@ -115,7 +48,6 @@ test.each(PUBLISHED)('%s has as many weights as published', (_, config, count) =
 
 describe('layers', () => {
   const windows = (config: object) => parseModelConfig(config).layerKinds.map(({ window }) => window);
-  const [, , mistral, , , gemma] = PUBLISHED.map(([, config]) => config);
 
   test('every sixth layer of Gemma 3 sees all, with a rotary base of its own', () => {
     const c = parseModelConfig(gemma);
@@ -139,12 +71,12 @@ describe('layers', () => {
   });
 
   test('windows of Mistral: a number, none where it is null, 4096 where it is left out', () => {
-    expect(new Set(windows({ ...mistral }))).toEqual(new Set([4096]));
-    expect(new Set(windows({ ...mistral, sliding_window: null }))).toEqual(new Set([null]));
+    expect(new Set(windows(MISTRAL_7B))).toEqual(new Set([4096]));
+    expect(new Set(windows({ ...MISTRAL_7B, sliding_window: null }))).toEqual(new Set([null]));
     const { sliding_window: _, ...without } = configs.mistral;
     expect(new Set(windows({ ...without, max_position_embeddings: 8192 }))).toEqual(new Set([4096]));
     // No sequence gets longer than the context, so a window of its length is none.
-    expect(new Set(windows({ ...mistral, max_position_embeddings: 4096 }))).toEqual(new Set([null]));
+    expect(new Set(windows({ ...MISTRAL_7B, max_position_embeddings: 4096 }))).toEqual(new Set([null]));
   });
 
   test('Qwen slides from max_window_layers on, where use_sliding_window is set', () => {

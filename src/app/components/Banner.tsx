@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { visibleLines } from '../../model/text.ts';
-import { lowerRate, resumeLower, resumeOnWasm, start } from '../actions.ts';
+import { lowerRate, openStage, resumeLower, resumeOnWasm, start } from '../actions.ts';
 import { config } from '../settings.ts';
 import { busy, type ProblemAction, problem } from '../signals.ts';
 import { Icon } from './Icon.tsx';
@@ -10,6 +10,7 @@ const ACTION: Readonly<Record<ProblemAction, { readonly label: string; readonly 
   reload: { label: 'Reload the page', act: () => window.location.reload() },
   wasm: { label: 'Use WebAssembly and resume', act: () => void resumeOnWasm() },
   'lower-sft': { label: 'Lower the learning rate and resume', act: () => void resumeLower('sft') },
+  fit: { label: 'Show settings that fit', act: () => openStage('model') },
   'lower-dpo': { label: 'Lower the learning rate and resume', act: () => void resumeLower('dpo') },
 };
 
@@ -22,7 +23,7 @@ function ActionButton({ action }: { action: ProblemAction }) {
       type="button"
       class="button"
       style={{ alignSelf: 'flex-start' }}
-      disabled={action !== 'reload' && busy.value}
+      disabled={action !== 'reload' && action !== 'fit' && busy.value}
       onClick={act}
       {...(stage === null ? {} : { 'data-tip': `From ${rate} to ${lowerRate(rate)}.` })}
     >

@@ -95,7 +95,8 @@ function HubTab({ use }: { use: HubUse }) {
           <div class="fields">
             <SettingInput name="hub" />
           </div>
-          <TokenForm use={use} />
+          {/* One field for it at a time: what failed may ask for a token itself. */}
+          {search?.problem?.ways.includes('token') !== true && <TokenForm use={use} />}
         </div>
       </details>
     </>

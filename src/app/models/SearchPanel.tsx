@@ -24,7 +24,8 @@ export function SearchPanel({ use, search }: { use: HubUse; search: Search }) {
       {found !== null && <Found search={search} />}
       {step === 'fetching' && <Fetching search={search} />}
       {step === 'failed' && search.problem !== null && <Failed use={use} problem={search.problem} />}
-      {step === 'found' && found !== null && <Choice use={use} search={search} />}
+      {step === 'found' && <Choice use={use} search={search} />}
+      {step === 'found' && search.fit !== null && <FitPanel fit={search.fit} />}
     </section>
   );
 }
@@ -35,7 +36,7 @@ function configText(config: unknown, key: string): string {
   return typeof value === 'string' || typeof value === 'number' ? excerpt(String(value), 40) : '–';
 }
 
-function Found({ search: { found, request, fit, fault, step } }: { search: Search }) {
+function Found({ search: { found, request, fault } }: { search: Search }) {
   if (found === null) return null;
   const left = found.bytes - found.stored;
   return (
@@ -67,7 +68,6 @@ function Found({ search: { found, request, fit, fault, step } }: { search: Searc
           <Icon name="warning" /> <span>This page can’t run it: {visibleLines(fault)}</span>
         </p>
       )}
-      {fit !== null && step === 'found' && <FitPanel fit={fit} />}
     </>
   );
 }

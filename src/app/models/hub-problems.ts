@@ -22,8 +22,7 @@ export function hubProblem(error: unknown, fetching: boolean): HubProblem {
     case 'HubTokenError':
       return {
         title,
-        advice:
-          'For a gated model, accept its licence on its page, make an access token that may read there, and give it here. An id that does not exist is answered in the same way: look at its spelling.',
+        advice: 'A token that may only read is enough.',
         ways: ['token'],
       };
     case 'HubMissingError':
@@ -31,7 +30,7 @@ export function hubProblem(error: unknown, fetching: boolean): HubProblem {
     case 'HubOfflineError':
       return {
         title,
-        advice: `${fetching ? `${KEPT} ` : ''}Look at the connection and try again, or use a mirror. Models that are stored on this device need no connection.`,
+        advice: `${fetching ? `${KEPT} ` : ''}Models that are stored on this device need no connection.`,
         ways: [again, 'mirror'],
       };
     case 'StorageError':

@@ -1,0 +1,20 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDevice } from '../../src/engine/backend.ts';
+import type { Device } from '../../src/engine/device.ts';
+import { matrixSuite } from '../fixtures/matrix-suite.ts';
+import { precisionSuite } from '../fixtures/precision-suite.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ backend: 'webgpu', wasmPath: '/ort/' });
+}, 60_000);
+afterAll(() => device.dispose());
+
+// No float16: the software adapter of the tests has no shader-f16.
+describe('stored matrices (WebGPU)', () => matrixSuite(() => device, ['f32', 'q8', 'q4']));
+describe('a base of fewer bits (WebGPU)', () => precisionSuite(() => device, ['q8', 'q4']));
+
+test('where the GPU has no float16, weights that should be float16 stay float32, and why is said', () => {
+  expect(device.keeps('f16')).toEqual({ precision: 'f32', note: expect.stringContaining('shader-f16') });
+  expect(device.keeps('q4')).toEqual({ precision: 'q4', note: '' });
+});
