@@ -2,7 +2,8 @@
  * Speed of the default model on this machine, each figure beside its peer from the same run.
  *
  *   npm run bench                 all rows
- *   npm run bench -- --only NAME  sampling, training, checkpoint, import, precision, demo or gpu
+ *   npm run bench -- --only NAME  sampling, training, checkpoint, import, precision, memory, fit, demo or gpu
+ *   npm run bench -- --only memory [embedded|stories|smol|smol-q8|group ...]
  *   npm run bench -- --only gpu --tiny   the GPU rows on an emulated adapter, to see that they work
  */
 import { spawnSync } from 'node:child_process';
@@ -21,13 +22,18 @@ import { type ModelConfig, parseModelConfig } from '../src/model/config.ts';
 import { TARGETS } from '../src/model/parameters.ts';
 import { stream } from '../src/model/random.ts';
 import { checkpointRow } from './bench/checkpoint.ts';
+import { fitTable } from './bench/fit.ts';
 import { gpuRows } from './bench/gpu.ts';
 import { measureImport } from './bench/import.ts';
+import { memoryRows } from './bench/memory.ts';
 import { precisionRows } from './bench/precision.ts';
 import { operations, products } from './bench/products.ts';
 import { folder } from './lib/native.ts';
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, tiny: { type: 'boolean' } } });
+const { values, positionals } = parseArgs({
+  options: { only: { type: 'string' }, tiny: { type: 'boolean' } },
+  allowPositionals: true,
+});
 const wanted = (name: string) => values.only === undefined || values.only === name;
 const MODEL = fileURLToPath(new URL('../public/models/default-lm', import.meta.url));
 const REPEATS = 5;
@@ -168,6 +174,10 @@ async function importRow(): Promise<Row> {
   };
 }
 
+if (values.only === 'fit') {
+  console.log(fitTable().join('\n'));
+  process.exit(0);
+}
 const rows: Row[] = [];
 if (wanted('sampling')) rows.push(await samplingRow());
 if (wanted('training')) rows.push(await trainingRow());
@@ -175,6 +185,7 @@ if (wanted('checkpoint')) rows.push(await checkpointRow());
 if (wanted('import')) rows.push(await importRow());
 if (wanted('gpu')) rows.push(...(await gpuRows(values.tiny ?? false)));
 if (wanted('precision')) rows.push(...(await precisionRows()));
+if (wanted('memory')) rows.push(...(await memoryRows(positionals)));
 if (wanted('demo')) rows.push(demoRow());
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} threads, Node ${process.version}`;
 console.log(machine);

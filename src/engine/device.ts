@@ -202,7 +202,6 @@ export class Device {
         ...(files.length > 0 ? { externalData: files } : {}),
         executionProviders: providers,
         graphOptimizationLevel: 'all',
-        ...(process.env.NOPACK ? { extra: { session: { disable_prepacking: '1' } } } : {}),
         logSeverityLevel: 3,
         ...(threads ? { intraOpNumThreads: threads } : {}),
         // A node that quietly ran on the CPU would copy its tensors back and forth on every step.
@@ -386,7 +385,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 /** Bytes on their way to the GPU at once; the browser holds each until it is there. */
 const MOST_UNSENT = 2 ** 26;
 /** Bytes from which a constant is handed over beside its graph and not within it. */
-const LARGE = process.env.INLINE ? Infinity : 2 ** 16;
+const LARGE = 2 ** 16;
 /** Milliseconds in which a loss that made a call fail becomes known. */
 const LOSS_PATIENCE = 500;
 /** Programs kept compiled at once. */

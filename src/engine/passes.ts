@@ -196,6 +196,11 @@ export class Passes {
     return { segments, top: x };
   }
 
+  /** Frees what a forward pass left, where no backward pass follows. */
+  drop({ segments, top }: Trace): void {
+    dispose(top, ...segments.flatMap(({ x, saved }) => [x, ...Object.values(saved)]));
+  }
+
   /** Where a forward pass, layer by layer, first gives a number that is not finite; see the trainer's. */
   async brokenAt(bound: Bound): Promise<string | null> {
     if (this.options.segment > 1)

@@ -20,7 +20,7 @@ import {
 } from '../model/self-check.ts';
 import { type Device, DeviceLostError } from './device.ts';
 import { DeviceTrainer } from './trainer.ts';
-import type { GroupLoss, ModelInfo, SelfCheck, SelfCheckOptions } from './types.ts';
+import type { BackendName, GroupLoss, ModelInfo, SelfCheck, SelfCheckOptions } from './types.ts';
 
 export interface CheckSubject {
   readonly device: Device;
@@ -102,21 +102,29 @@ export async function selfCheck(
     const why = error instanceof Error ? error.message : String(error);
     const name =
       backend === 'webgpu' ? `the graphics device (${device.info.description})` : device.info.description;
-    const wrong = error instanceof Finding;
     return result({
-      problem: wrong ? `${name} computes wrong numbers: ${why}` : `${name} failed: ${why}`,
-      ...(backend === 'webgpu'
-        ? {
-            advice:
-              'Use WebAssembly: it is slower, but does not depend on the graphics driver. A newer driver or browser may help, too.',
-            offer: 'wasm' as const,
-          }
-        : {
-            advice:
-              'The weights of the model are most likely damaged or not what config.json says: load the model again. If that does not help, report it with the details of run.json.',
-          }),
+      problem: `${name} ${error instanceof Finding ? 'computes wrong numbers' : 'failed'}: ${why}`,
+      ...wayOut(backend, precision),
     });
   }
+}
+
+/** What to do about a check that failed. */
+function wayOut(backend: BackendName, precision: Precision): { advice: string; offer?: 'wasm' } {
+  if (backend !== 'webgpu') {
+    return {
+      advice:
+        'The weights of the model are most likely damaged or not what config.json says: load the model again. If that does not help, report it with the details of run.json.',
+    };
+  }
+  const half =
+    precision === 'f16'
+      ? ' Or choose another precision: float16 ends at 65,504, which the values of some models pass.'
+      : '';
+  return {
+    advice: `Use WebAssembly: it is slower, but does not depend on the graphics driver. A newer driver or browser may help, too.${half}`,
+    offer: 'wasm',
+  };
 }
 
 const text = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : 'infinitely much');

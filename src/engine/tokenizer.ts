@@ -1,7 +1,7 @@
 /** The model's own tokenizer, by transformers.js, and its chat template, rendered within limits (model/chat.ts). */
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import * as v from 'valibot';
-import { compileChatTemplate, pickChatTemplate, specialTokens } from '../model/chat.ts';
+import { type ChatTemplate, compileChatTemplate, pickChatTemplate, specialTokens } from '../model/chat.ts';
 import { ModelError } from '../model/config.ts';
 import { excerpt } from '../model/text.ts';
 import { fingerprint, sha256 } from './sha256.ts';
@@ -60,6 +60,22 @@ function wholeCharacters(ids: readonly number[], decode: (ids: readonly number[]
   return pieces;
 }
 
+const ANSWER = 'Answer';
+
+/** What a template writes after an answer that another message follows, or '' where it refuses that. */
+function afterAnswer(chat: ChatTemplate): string {
+  const [question, answer] = [
+    { role: 'user', content: 'Question' },
+    { role: 'assistant', content: ANSWER },
+  ];
+  try {
+    const text = chat.render([question, answer, question]);
+    return text.slice(text.lastIndexOf(ANSWER) + ANSWER.length);
+  } catch {
+    return '';
+  }
+}
+
 /**
  * @throws ModelError where tokenizer.json is missing or unreadable, or no token ends an answer
  */
@@ -87,8 +103,8 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
     ...eosIds(await optionalJson(source, 'config.json')),
   ]);
   const [first] = stopIds;
-  const eosId = own ?? first;
-  if (eosId === undefined || eosId === null) {
+  const textEnd = own ?? first;
+  if (textEnd === undefined || textEnd === null) {
     throw new ModelError(
       `${source.name}: no end token: neither tokenizer_config.json nor config.json names one`,
     );
@@ -111,17 +127,29 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
     const next = list.findIndex((id) => id !== bos);
     return next < 0 ? [bos] : list.slice(next - 1);
   };
+  /**
+   * What ends an answer: where the template has a token for it that also ends sampling, that one. Gemma's turns end
+   * with another token than its texts.
+   */
+  let end: number | undefined;
+  const answerEnd = (): number => {
+    const [turn] = end === undefined && chat ? encode(afterAnswer(chat), false) : [];
+    end ??= turn !== undefined && stopIds.has(turn) ? turn : textEnd;
+    return end;
+  };
   return {
     vocabSize,
     stopIds: [...stopIds],
-    eosId,
+    get eosId() {
+      return answerEnd();
+    },
     hasChatTemplate: chat !== null,
     renderPrompt: (messages) => {
       const text = chat?.render(messages) ?? messages.map(({ content }) => content).join('\n');
       // A template writes BOS itself where the model wants one; plain text gets it from the tokenizer.
       return { text, ids: inVocabulary(oneBos(encode(text, chat === null))) };
     },
-    encodeTarget: (target) => inVocabulary([...encode(target, false), eosId]),
+    encodeTarget: (target) => inVocabulary([...encode(target, false), answerEnd()]),
     decode: (list) => tokenizer.decode([...list], { skip_special_tokens: true }),
     pieces: (list) =>
       wholeCharacters(list, (ids) => tokenizer.decode([...ids], { skip_special_tokens: false })),

@@ -132,20 +132,26 @@ export class DeviceTrainer implements Trainer {
       const bound = this.passes.bind(ids, batch);
       const trace = await this.passes.forward(bound, await this.passes.embed(bound), true);
       const { logps, unit } = await this.passes.head(bound, trace.top, true);
-      await this.checkFinite(bound, logps);
-      const rows = this.split(ids, batch, logps);
       const coefficients = new Float32Array(responseTotal(batch.geometry));
-      batch.members.forEach((member, slot) => {
-        const { group, first } = pieces[member] ?? { group: member, first: 0 };
-        const responses = rows.get(member) ?? [];
-        const scale = coefficientsOfCut.get(group)?.slice(first) ?? lossOf(group, responses);
-        responses.forEach((response, r) => {
-          const start = responseRow(batch.geometry, slot, r);
-          coefficients.fill(scale[r] ?? 0, start, start + response.length);
-          tokens += response.length;
+      try {
+        await this.checkFinite(bound, logps);
+        const rows = this.split(ids, batch, logps);
+        batch.members.forEach((member, slot) => {
+          const { group, first } = pieces[member] ?? { group: member, first: 0 };
+          const responses = rows.get(member) ?? [];
+          const scale = coefficientsOfCut.get(group)?.slice(first) ?? lossOf(group, responses);
+          responses.forEach((response, r) => {
+            const start = responseRow(batch.geometry, slot, r);
+            coefficients.fill(scale[r] ?? 0, start, start + response.length);
+            tokens += response.length;
+          });
+          if (first === 0) tokens += (groups[group]?.promptIds.length ?? 1) - 1;
         });
-        if (first === 0) tokens += (groups[group]?.promptIds.length ?? 1) - 1;
-      });
+      } catch (error) {
+        this.passes.drop(trace);
+        if (unit) dispose(unit);
+        throw error;
+      }
       await this.passes.back(bound, trace, coefficients, unit);
     }
     return { loss: value, metrics, tokens };

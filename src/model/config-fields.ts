@@ -38,11 +38,6 @@ export class Fields {
     return this.values[name] === undefined || this.values[name] === null;
   }
 
-  /** A field that is null, as opposed to one that is left out. */
-  isNull(name: string): boolean {
-    return this.values[name] === null;
-  }
-
   /** The field's value; `fallback` where it is missing or null, and without one it must be there. */
   get<T>(name: string, schema: v.GenericSchema<unknown, T>, fallback?: T): T {
     if (this.missing(name) && fallback !== undefined) return fallback;
@@ -112,10 +107,9 @@ export class Fields {
     }
   }
 
-  /** sliding_window in tokens; `fallback` where the field is left out (null is an answer: no window). */
-  window(fallback: number | null): number | null {
-    if (this.isNull('sliding_window') || (fallback === null && this.missing('sliding_window'))) return null;
-    return this.get('sliding_window', size, fallback ?? undefined);
+  /** sliding_window in tokens; `fallback` where the field is left out, but null is an answer: no window. */
+  window(fallback: number): number | null {
+    return this.values.sliding_window === null ? null : this.get('sliding_window', size, fallback);
   }
 
   /**

@@ -5,7 +5,7 @@
  * test it.
  */
 import * as v from 'valibot';
-import type { FamilyTraits, ModelConfig } from './config.ts';
+import type { FamilyTraits, LayerKind, ModelConfig } from './config.ts';
 import { type Fields, size } from './config-fields.ts';
 
 /** What every config.json says in the same fields. */
@@ -28,10 +28,13 @@ export interface Family {
 const ATTENTION = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
 const MLP = ['gate_proj', 'up_proj', 'down_proj'];
 
+/** A layer without a window. */
+const FULL: LayerKind = { rope: 0, window: null };
+
 /** The decoder layer of Llama without biases (arXiv 2302.13971); families say what they change. */
-const plain = (f: Fields, s: Sizes, window: number | null = null): FamilyTraits => ({
+const plain = (f: Fields, s: Sizes, layerKinds: readonly LayerKind[]): FamilyTraits => ({
   rope: [f.rope(10_000)],
-  layerKinds: Array.from({ length: s.layers }, () => ({ rope: 0, window })),
+  layerKinds,
   attentionScale: s.headDim ** -0.5,
   biases: [],
   qkNorm: false,
@@ -50,8 +53,9 @@ const llama: Family = {
   traits: (f, s) => {
     f.only('hidden_act', ['silu']);
     f.only('rope_interleaved', [false]);
+    const layers = f.layerTypes(s.layers, { full: FULL, sliding: null }, () => FULL);
     return {
-      ...plain(f, s),
+      ...plain(f, s, layers),
       biases: [...(f.flag('attention_bias') ? ATTENTION : []), ...(f.flag('mlp_bias') ? MLP : [])],
     };
   },
@@ -65,17 +69,19 @@ const mistral: Family = {
   ggufInterleaved: true,
   traits: (f, s) => {
     f.only('hidden_act', ['silu']);
-    return plain(f, s, f.window(4096));
+    const window = f.window(4096);
+    const sliding = window === null ? null : { rope: 0, window };
+    const layers = f.layerTypes(s.layers, { full: FULL, sliding }, () => sliding ?? FULL);
+    return plain(f, s, layers);
   },
 };
 
 /** Windows of Qwen: the layers from max_window_layers on slide, where use_sliding_window is set. */
 function qwenLayers(f: Fields, s: Sizes): FamilyTraits['layerKinds'] {
   const window = f.flag('use_sliding_window') ? f.window(4096) : null;
-  const full = { rope: 0, window: null };
   const sliding = window === null ? null : { rope: 0, window };
   const first = f.get('max_window_layers', v.pipe(v.number(), v.integer(), v.minValue(0)), 28);
-  return f.layerTypes(s.layers, { full, sliding }, (i) => (sliding && i >= first ? sliding : full));
+  return f.layerTypes(s.layers, { full: FULL, sliding }, (i) => (sliding && i >= first ? sliding : FULL));
 }
 
 /** Llama with biases on queries, keys and values (arXiv 2407.10671). */
@@ -87,7 +93,7 @@ const qwen2: Family = {
   traits: (f, s) => {
     f.only('hidden_act', ['silu']);
     f.only('use_mrope', [false]);
-    return { ...plain(f, s), layerKinds: qwenLayers(f, s), biases: ['q_proj', 'k_proj', 'v_proj'] };
+    return { ...plain(f, s, qwenLayers(f, s)), biases: ['q_proj', 'k_proj', 'v_proj'] };
   },
 };
 
@@ -101,8 +107,7 @@ const qwen3: Family = {
   traits: (f, s) => {
     f.only('hidden_act', ['silu']);
     return {
-      ...plain(f, s),
-      layerKinds: qwenLayers(f, s),
+      ...plain(f, s, qwenLayers(f, s)),
       biases: f.flag('attention_bias') ? ATTENTION : [],
       qkNorm: true,
     };
@@ -128,13 +133,12 @@ const gemma3: Family = {
       theta: f.get('rope_local_base_freq', v.pipe(v.number(), v.minValue(1)), 1e4),
       scaling: { kind: 'none' },
     };
-    const full = { rope: 0, window: null };
     const sliding = { rope: 1, window: f.window(4096) };
     const pattern = f.get('sliding_window_pattern', size, f.get('_sliding_window_pattern', size, 6));
+    const kind = (layer: number) => ((layer + 1) % pattern ? sliding : FULL);
     return {
-      ...plain(f, s),
+      ...plain(f, s, f.layerTypes(s.layers, { full: FULL, sliding }, kind)),
       rope: [globalRope, localRope],
-      layerKinds: f.layerTypes(s.layers, { full, sliding }, (i) => ((i + 1) % pattern ? sliding : full)),
       attentionScale: f.get('query_pre_attn_scalar', v.pipe(v.number(), v.gtValue(0)), 256) ** -0.5,
       biases: f.flag('attention_bias') ? ATTENTION : [],
       qkNorm: true,

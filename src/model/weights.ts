@@ -11,6 +11,7 @@ import {
   bytesPerElement,
   decode,
   openHeader,
+  SafetensorsError,
   type SafetensorsHeader,
   type SafetensorsType,
   type TensorEntry,
@@ -65,6 +66,15 @@ export async function openWeights(c: ModelConfig, source: FileSource): Promise<W
   const opened = new Map<string, Promise<RangedFile>>();
   const headers = new Map<string, SafetensorsHeader>();
 
+  /** A file's header; what is wrong with it is said with the file's name. */
+  const header = async (path: string, signal?: AbortSignal, seen?: (bytes: Uint8Array) => void) => {
+    try {
+      return await openHeader(await open(path, signal), signal, seen);
+    } catch (error) {
+      if (!(error instanceof SafetensorsError)) throw error;
+      throw new SafetensorsError(`${source.name}: ${path}: ${error.message}`);
+    }
+  };
   const open = (path: string, signal?: AbortSignal): Promise<RangedFile> => {
     const before = opened.get(path);
     if (before) return before;
@@ -77,9 +87,14 @@ export async function openWeights(c: ModelConfig, source: FileSource): Promise<W
     file.catch(() => opened.delete(path));
     return file;
   };
+  const keepHeader = async (path: string, signal?: AbortSignal) => {
+    const kept = await header(path, signal);
+    headers.set(path, kept);
+    return kept;
+  };
   /** The place of a weight in its file, of the shape that the config asks for. */
-  const find = (path: string, header: SafetensorsHeader, name: string): TensorEntry => {
-    const entry = header.tensors.get(name);
+  const find = (path: string, tensors: SafetensorsHeader['tensors'], name: string): TensorEntry => {
+    const entry = tensors.get(name);
     if (!entry) throw new ModelError(`${source.name}: ${path} has no tensor "${name}"`);
     const shape = shapes.get(name) ?? [];
     if (entry.shape.join() !== shape.join()) {
@@ -106,11 +121,11 @@ export async function openWeights(c: ModelConfig, source: FileSource): Promise<W
     pieces: async function* ({ signal, seen }: PiecesOptions = {}) {
       for (const { path, names } of files) {
         const file = await open(path, signal);
-        const header = await openHeader(file, signal, (bytes) => seen?.(path, bytes));
+        const { tensors } = await header(path, signal, (bytes) => seen?.(path, bytes));
         const wanted = new Set(names);
-        for (const name of names) find(path, header, name);
+        for (const name of names) find(path, tensors, name);
         // In the order of their bytes, for who looks at all of them those that are not wanted too.
-        for (const entry of [...header.tensors.values()].sort((a, b) => a.start - b.start || a.end - b.end)) {
+        for (const entry of [...tensors.values()].sort((a, b) => a.start - b.start || a.end - b.end)) {
           if (!wanted.has(entry.name) && !seen) continue;
           const width = bytesPerElement(entry.dtype);
           const step = pieceBytes(entry, width);
@@ -128,9 +143,8 @@ export async function openWeights(c: ModelConfig, source: FileSource): Promise<W
     read: async (name, signal) => {
       const path = place.get(name) ?? WEIGHTS_FILE;
       const file = await open(path, signal);
-      const header = headers.get(path) ?? (await openHeader(file, signal));
-      headers.set(path, header);
-      const entry = find(path, header, name);
+      const { tensors } = headers.get(path) ?? (await keepHeader(path, signal));
+      const entry = find(path, tensors, name);
       const data = new Float32Array((entry.end - entry.start) / bytesPerElement(entry.dtype));
       const step = pieceBytes(entry, bytesPerElement(entry.dtype));
       for (let start = entry.start; start < entry.end; start += step) {

@@ -51,7 +51,13 @@ test.each(CASES)(
     const page = await browser.newPage();
     await openHeadless(page, run.origin);
     const result = await run.resume(page, await run.create(page));
-    expect(result).toMatchObject({ type: 'done', manifest: { device: { backend }, error: null } });
+    if (result.type !== 'done') throw new Error(JSON.stringify(result));
+    const { device, stages, report } = result.manifest;
+    expect(device?.backend).toBe(backend);
+    expect(new Set(Object.values(stages))).toEqual(new Set(['done']));
+    expect(report?.stages.sample?.responses).toBe(6);
+    for (const figure of [report?.stages.sft?.lastLoss, report?.stages.dpo?.rewardMargin])
+      expect(Number.isFinite(figure)).toBe(true);
     const files = await run.files();
     expect(files.has('adapter/adapter_model.safetensors')).toBe(true);
     await page.close();

@@ -227,6 +227,24 @@ test.each(Object.entries(CHAT_TEMPLATES).filter(([, template]) => template.inclu
   },
 );
 
+test('a target ends with the token with which the template ends an answer, where sampling ends there too', async () => {
+  const chat_template =
+    "{% for m in messages %}{{ '<|assistant|>' if m.role == 'assistant' else '<|user|>' }}{{ m.content }}" +
+    "{% if m.role == 'assistant' %}{{ '<|pad|>' }}{% endif %}{% endfor %}";
+  const ends = async (change: Record<string, unknown>, eos_token_id: number[]) => {
+    const files = { 'generation_config.json': JSON.stringify({ eos_token_id }) };
+    const tokenizer = await withConfig(change, files);
+    expect(tokenizer.encodeTarget('Yes.').at(-1)).toBe(tokenizer.eosId);
+    return tokenizer.eosId;
+  };
+  // As Gemma's: the text ends with one token, the turn with another.
+  expect(await ends({ chat_template }, [2, 0])).toBe(0);
+  expect(await ends({ chat_template }, [2])).toBe(2);
+  expect(await ends({}, [2, 0])).toBe(2);
+  expect(await ends({ chat_template: null }, [2, 0])).toBe(2);
+  expect(await ends({ chat_template: "{{ raise_exception('no') }}" }, [2, 0])).toBe(2);
+});
+
 const HOSTILE: readonly [string, string, RegExp][] = [
   [
     'a loop without end',

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { bytesFile } from '../../src/model/files.ts';
 import {
+  openHeader,
   readHeader,
   readSafetensors,
   SafetensorsError,
@@ -77,9 +79,10 @@ describe('lying headers', () => {
     ['bytes after the end', one(entry('F32', [1], [0, 4]), [...four, 0]), '1 bytes after the last tensor'],
     ['a tensor that is no object', one(3), '"x": expected an object'],
     ['metadata that is no text', file('{"__metadata__": {"a": 1}}'), '__metadata__.a: expected text'],
-  ])('%s', (_, bytes, message) => {
+  ])('%s', async (_, bytes, message) => {
     expect(() => readHeader(bytes)).toThrow(SafetensorsError);
     expect(() => readHeader(bytes)).toThrow(message);
+    await expect(openHeader(bytesFile(bytes))).rejects.toThrow(message);
   });
 
   test('overlapping tensors', () => {
