@@ -18,7 +18,7 @@ import { folder } from '../lib/native.ts';
 
 const MODEL = fileURLToPath(new URL('../../public/models/default-lm', import.meta.url));
 const DATA = fileURLToPath(new URL('../../public/datasets/word-helper/train.jsonl', import.meta.url));
-const [STEPS, BATCH, PROMPTS, NEGATIVES] = [50, 8, 64, 4];
+const [STEPS, BATCH, PROMPTS, NEGATIVES] = [50, 4, 32, 3];
 const { dpo, lora, seed } = defaultConfig();
 
 export interface Tracked {
@@ -43,12 +43,13 @@ export async function trackPrecisions(): Promise<Tracked[]> {
     const bytes = modelWeights(model.config).reduce((sum, w) => sum + weightBytes(precision, w), 0);
     results.push({ ...result, precision, megabytes: bytes / 1e6, apart: apart / (result.losses[0] ?? 1) });
     await model.dispose();
+    console.error(`${precision}: loss ${result.loss.toFixed(5)}`);
   }
   return results;
 }
 
 const load = async (precision: Precision): Promise<LanguageModel> =>
-  loadLanguageModel(await openDevice({ backend: 'wasm' }), folder(MODEL), { precision });
+  loadLanguageModel(await openDevice({ backend: 'wasm', threads: 1 }), folder(MODEL), { precision });
 
 /** Targets of the data against what the float32 model answers. */
 async function preferenceGroups(): Promise<Group[]> {

@@ -12,7 +12,7 @@ import { isPassing, openHub } from './http.ts';
 import { Meter } from './meter.ts';
 import { hubBase, isCommit, parseHubName } from './name.ts';
 import { Patience } from './patience.ts';
-import { bytesOf, describe, findStored, pinnedName, recordOf } from './stored.ts';
+import { bytesOf, describe, findStored, pinnedName, recordOf, withKnown } from './stored.ts';
 
 export interface HubHost {
   readonly storage: () => Promise<Storage>;
@@ -136,9 +136,14 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
 
   const complete = async (work: Download, known: HubRecord): Promise<CachedModel> => {
     const records = work.store;
-    let record = await checkStored(work, known);
+    let record = isComplete(known) ? await checkStored(work, known) : known;
     if (!isComplete(record)) {
-      record = await changeModel(record.key, () => fetchMissing(work, record));
+      record = await changeModel(record.key, async () => {
+        // Another tab may have gone on with it since it was looked at.
+        const latest = isComplete(known) ? undefined : await records.get(known.key);
+        const files = withKnown(record.files, latest);
+        return fetchMissing(work, await checkStored(work, { ...record, files }));
+      });
     } else if (known.revisions.at(-1) !== (await records.get(record.key))?.revisions.at(-1)) {
       await records.put(record);
     }

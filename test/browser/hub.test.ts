@@ -21,6 +21,9 @@ const MODEL = {
 };
 const WANTED = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
 
+/** On a busy machine. */
+const PATIENT = { timeout: 60_000 };
+
 const opened: Storage[] = [];
 afterEach(() => {
   for (const storage of opened.splice(0)) storage.close();
@@ -499,7 +502,7 @@ test('models are listed and deleted, but not while they are in use', async () =>
   // To check it is no change.
   await api.download(here.request, () => {});
   release();
-  await expect.poll(() => api.remove(key).then(() => 'removed', String)).toBe('removed');
+  await expect.poll(() => api.remove(key).then(() => 'removed', String), PATIENT).toBe('removed');
   expect(await api.list()).toEqual([]);
   const db = await openDB(`self-contrast-hub-${here.name}`);
   expect(await db.count('parts')).toBe(0);
@@ -521,7 +524,7 @@ test('one download at a time', async () => {
       .catch(String);
   });
   first.catch(() => undefined);
-  await expect.poll(() => elsewhere !== undefined).toBe(true);
+  await expect.poll(() => elsewhere !== undefined, PATIENT).toBe(true);
   expect(await second).toContain('being downloaded');
   expect(await elsewhere).toContain('in use');
   await api.cancel();
