@@ -1,4 +1,3 @@
-import '../styles/models.css';
 import type { Part, Phase, Place } from '../../model/fit.ts';
 import type { Fit, Suggestion } from '../../pipeline/fit.ts';
 import { applySuggestion } from '../actions.ts';
