@@ -22,14 +22,8 @@ const TOKENIZER = [
 ];
 
 export type TinyFamily = keyof typeof configs;
-export const TINY_FAMILIES: readonly TinyFamily[] = [
-  'llama3',
-  'smollm2',
-  'mistral',
-  'qwen2',
-  'qwen3',
-  'gemma3',
-];
+const isFamily = (name: string): name is TinyFamily => Object.hasOwn(configs, name);
+export const TINY_FAMILIES: readonly TinyFamily[] = Object.keys(configs).filter(isFamily);
 
 /** Folders in the wild hold all three types. */
 const STORED: Partial<Record<TinyFamily, SafetensorsType>> = { gemma3: 'BF16', qwen3: 'F16' };
@@ -66,10 +60,9 @@ const normal = (random: Random): number =>
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const [name = '', folder] = process.argv.slice(2);
-  const family = TINY_FAMILIES.find((known) => known === name);
-  if (!family || !folder) {
+  if (!isFamily(name) || !folder) {
     console.error(`Usage: npx tsx scripts/tiny-model.ts ${TINY_FAMILIES.join('|')} FOLDER`);
     process.exit(2);
   }
-  await makeTinyModel(family, folder);
+  await makeTinyModel(name, folder);
 }

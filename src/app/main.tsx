@@ -2,6 +2,7 @@ import { render } from 'preact';
 import { App } from './App.tsx';
 import { boot } from './actions.ts';
 import './styles/isolate.css';
+import './styles/models.css';
 import './styles/runs.css';
 
 const root = document.getElementById('app');

@@ -6,13 +6,16 @@ import { STAGE_NAME } from './stagetext.ts';
 const STORED = 'Everything finished before is stored on this device.';
 
 export function problemOfRun(error: RunError): Problem {
+  const { stage, code, message, reasons = [] } = error;
+  // Where reasons are listed by themselves, the message need not end with the first of them.
+  const plain = reasons.reduce((text, reason) => text.replace(reason, ''), message).trim();
+  const [first = plain, ...rest] = reasons.length === 0 ? [message] : plain.split(/(?<=\.) /);
   return {
-    title: `${STAGE_NAME[error.stage]} stopped: ${error.message}`,
-    safe: STORED,
+    title: `${STAGE_NAME[stage]} stopped: ${first}`,
+    safe: [...rest, STORED].join(' '),
     advice: adviceOfRun(error),
-    details: [`stage ${error.stage}, code ${error.code}`, error.details].filter(Boolean).join('\n'),
-    // The message gives the first of them itself.
-    reasons: error.reasons?.filter((reason) => !error.message.includes(reason)) ?? [],
+    details: [`stage ${stage}, code ${code}`, message, error.details].filter(Boolean).join('\n'),
+    reasons,
     action: offered(error),
   };
 }

@@ -3,6 +3,14 @@ import type { Tensor } from 'onnxruntime-web';
 import { batchTensors, type MicroBatch } from '../model/batch.ts';
 import { type Geometry, geometryKey, responseTotal, rowTotal } from '../model/block.ts';
 import type { LayerKind, ModelConfig } from '../model/config.ts';
+import {
+  embeddingBackwardGraph,
+  embeddingGraph,
+  frozenHeadGraph,
+  headTable,
+  seedGraph,
+  trainedHeadGraphs,
+} from '../model/end-graphs.ts';
 import { FLOAT32, type Numbers, weightParts } from '../model/matrix.ts';
 import {
   EMBEDDING,
@@ -15,21 +23,15 @@ import {
 } from '../model/parameters.ts';
 import {
   cosInput,
-  embeddingBackwardGraph,
-  embeddingGraph,
-  frozenHeadGraph,
   frozenInput,
   gradientSum,
-  headTable,
   kindsKey,
   maskInput,
   renameSaved,
   scoringGraph,
-  seedGraph,
   segmentGraphs,
   sinInput,
   thetaInput,
-  trainedHeadGraphs,
 } from '../model/training-graphs.ts';
 import { type Device, dispose, pick, type Tensors } from './device.ts';
 import type { TrainedUnits, UnitState } from './trained-units.ts';

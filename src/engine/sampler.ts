@@ -4,7 +4,9 @@ import { Graph } from '../graph/index.ts';
 import { padLength, rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
 import { kindsWithin, type ModelConfig } from '../model/config.ts';
+import type { SamplingRule } from '../model/draw-token.ts';
 import type { Numbers } from '../model/matrix.ts';
+import { constantModel, inputModel, type ModelValues } from '../model/model-values.ts';
 import { NonFiniteError } from '../model/non-finite.ts';
 import {
   type LoraConfig,
@@ -16,12 +18,8 @@ import {
 } from '../model/parameters.ts';
 import { stream } from '../model/random.ts';
 import {
-  constantModel,
-  inputModel,
   loopGraph,
-  type ModelValues,
   prefill,
-  type SamplingRule,
   type SamplingShape,
   samplingKey,
   stateNames,

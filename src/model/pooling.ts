@@ -37,9 +37,9 @@ export async function readPooling(source: FileSource): Promise<Pooling> {
     );
   }
   const config = await json(source, FILE);
-  if (config === null) return 'mean';
-  const asked = Object.entries(typeof config === 'object' ? config : {}).flatMap(([name, value]) =>
-    name.startsWith('pooling_mode_') && value === true ? [name] : [],
+  if (config === undefined) return 'mean';
+  const asked = Object.entries(typeof config === 'object' && config !== null ? config : {}).flatMap(
+    ([name, value]) => (name.startsWith('pooling_mode_') && value === true ? [name] : []),
   );
   const [first = 'none'] = asked;
   const kind = asked.length === 1 ? KINDS[first] : undefined;
@@ -49,9 +49,10 @@ export async function readPooling(source: FileSource): Promise<Pooling> {
   );
 }
 
+/** Undefined where there is no such file. */
 async function json(source: FileSource, path: string): Promise<unknown> {
   const bytes = await source.read(path);
-  if (bytes === null) return null;
+  if (bytes === null) return undefined;
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {

@@ -4,12 +4,14 @@ import { Graph } from '../graph/index.ts';
 import { cutGroups, type GroupIds, padLength, planMicroBatches } from './batch.ts';
 import { type Geometry, responseTotal, rowTotal } from './block.ts';
 import { kindsWithin, type ModelConfig } from './config.ts';
+import { embeddingGraph, frozenHeadGraph, headChunks } from './end-graphs.ts';
 import type { MemoryChoice, Workload } from './fit.ts';
 import type { Numbers } from './matrix.ts';
+import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
 import { trainableLayer, unitSize } from './parameters.ts';
-import { inputModel, prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
-import { embeddingGraph, frozenHeadGraph, headChunks, segmentGraphs } from './training-graphs.ts';
+import { prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
+import { segmentGraphs } from './training-graphs.ts';
 
 /** Whatever the optimiser's settings, its graph has the same tensors. */
 const OPTIMISER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };

@@ -5,7 +5,7 @@ import { defaultConfig } from '../../src/pipeline/config.ts';
 import { makeDataset } from '../../src/pipeline/dataset.ts';
 import type { DataRow, PreparedData, RunManifest, TokenizedRow } from '../../src/pipeline/types.ts';
 import { openStorage, type Storage, waitingStages } from '../../src/storage/index.ts';
-import { openVersionOne } from '../fixtures/version-one.ts';
+import { openVersionOne } from '../fixtures/old-versions.ts';
 
 const opened: Storage[] = [];
 let count = 0;

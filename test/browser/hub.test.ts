@@ -21,6 +21,9 @@ const MODEL = {
 };
 const WANTED = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
 
+/** On a busy machine. */
+const PATIENT = { timeout: 60_000 };
+
 const opened: Storage[] = [];
 afterEach(() => {
   for (const storage of opened.splice(0)) storage.close();
@@ -162,6 +165,16 @@ describe('a whole download', () => {
     });
     // A commit is the same everywhere.
     expect(await here.session().inspect({ ...gone, name: pinned })).toMatchObject({ cached: true });
+  });
+
+  test('a branch that was looked up is known without a hub though its commit was downloaded', async () => {
+    const here = await bench();
+    const api = here.session();
+    const { pinned } = await api.inspect(here.request);
+    await api.download({ ...here.request, name: pinned }, () => {});
+    expect((await api.list())[0]?.revisions).toEqual(['main']);
+    await here.faults({ path: 'list', status: 503, times: 100 });
+    expect(await here.session().inspect(here.request)).toMatchObject({ cached: true, pinned });
   });
 
   test('a branch that moves on is the new commit; the old one stays under its own name', async () => {
@@ -499,7 +512,7 @@ test('models are listed and deleted, but not while they are in use', async () =>
   // To check it is no change.
   await api.download(here.request, () => {});
   release();
-  await expect.poll(() => api.remove(key).then(() => 'removed', String)).toBe('removed');
+  await expect.poll(() => api.remove(key).then(() => 'removed', String), PATIENT).toBe('removed');
   expect(await api.list()).toEqual([]);
   const db = await openDB(`self-contrast-hub-${here.name}`);
   expect(await db.count('parts')).toBe(0);
@@ -521,7 +534,7 @@ test('one download at a time', async () => {
       .catch(String);
   });
   first.catch(() => undefined);
-  await expect.poll(() => elsewhere !== undefined).toBe(true);
+  await expect.poll(() => elsewhere !== undefined, PATIENT).toBe(true);
   expect(await second).toContain('being downloaded');
   expect(await elsewhere).toContain('in use');
   await api.cancel();

@@ -10,7 +10,7 @@ import { openStorage, type Storage } from '../../src/storage/index.ts';
 import { decode, encode } from '../../src/storage/project/codec.ts';
 import { note } from '../../src/storage/project/journal.ts';
 import { openRecords } from '../../src/storage/project/records.ts';
-import { openVersionOne } from '../fixtures/version-one.ts';
+import { openVersionOne } from '../fixtures/old-versions.ts';
 
 interface Profile {
   readonly name: string;

@@ -283,7 +283,7 @@ test(
     await memory.getByText(/^Does not fit: /).waitFor({ timeout: WAIT });
     await memory.getByText(/WebAssembly's memory ends at 4\.3 GB/).waitFor();
     await shot('unfit');
-    const suggestion = memory.getByRole('listitem').filter({ hasText: 'Keep the model as q' });
+    const suggestion = memory.getByRole('listitem').filter({ hasText: 'Keep the model as' });
     await suggestion.getByRole('button', { name: 'Use this' }).click();
     await memory.getByText(/^Fits: /).waitFor({ timeout: WAIT });
     await shot('fits');

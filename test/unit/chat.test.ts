@@ -368,7 +368,7 @@ test('a template that takes longer than its time is stopped', () => {
 describe('a hostile template ends with a clear error, soon and in little memory', () => {
   test.each(HOSTILE)('%s', (_, template, message) => {
     const before = process.memoryUsage().rss;
-    const start = performance.now();
+    const start = process.cpuUsage();
     let error: unknown;
     try {
       compileChatTemplate('evil-model', template, {}, PATIENT).render([user('Hello\nthere')]);
@@ -380,8 +380,8 @@ describe('a hostile template ends with a clear error, soon and in little memory'
     expect(text).toMatch(message);
     expect(text).toMatch(/^evil-model: the chat template .*tokenizer_config\.json/);
     expect(text.length).toBeLessThan(700);
-    // Other tests may hold the cores.
-    expect(performance.now() - start).toBeLessThan(30_000);
+    // By the processor's time, not the clock's: other tests may hold the cores.
+    expect(process.cpuUsage(start).user / 1e6).toBeLessThan(30);
     expect(process.memoryUsage().rss - before).toBeLessThan(600 * 2 ** 20);
   });
 });

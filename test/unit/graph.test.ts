@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { backward, Graph, print, ShapeError } from '../../src/graph/index.ts';
 import { responseTotal } from '../../src/model/block.ts';
-import { frozenHeadGraph, headChunks } from '../../src/model/training-graphs.ts';
+import { frozenHeadGraph, headChunks } from '../../src/model/end-graphs.ts';
 import { referenceConfig } from '../fixtures/reference.ts';
 
 describe('gradient graphs as text', () => {

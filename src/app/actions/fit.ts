@@ -17,20 +17,22 @@ export async function measureFit(): Promise<void> {
   // Of another model the old figures would be wrong ones.
   fits.value = sameModel ? { ...fits.value, of } : { of, now: null, fault: '', others: {} };
   const ask = (settings: RunConfig) => callWorker((api) => api.fit({ config: settings }));
-  const current = () => fits.value.of === of;
   try {
-    const fit = await ask(now);
-    if (!current()) return;
-    fits.value = { of, now: fit, fault: '', others: { [now.precision]: fit } };
-    for (const precision of PRECISIONS) {
-      if (precision === now.precision) continue;
-      const other = await ask({ ...now, precision });
-      if (!current()) return;
-      fits.value = { ...fits.value, others: { ...fits.value.others, [precision]: other } };
+    const rest = PRECISIONS.filter((precision) => precision !== now.precision);
+    for (const precision of [now.precision, ...rest]) {
+      const fit = await ask({ ...now, precision });
+      if (fits.value.of !== of) return;
+      const others = { ...fits.value.others, [precision]: fit };
+      fits.value = { of, now: precision === now.precision ? fit : fits.value.now, fault: '', others };
+      if (busy.value) {
+        // The run that has started must not wait for the other precisions; they are looked at after it.
+        fits.value = { ...fits.value, of: '' };
+        return;
+      }
     }
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error);
-    if (current()) fits.value = { of, now: null, fault, others: {} };
+    if (fits.value.of === of) fits.value = { of, now: null, fault, others: {} };
   }
 }
 

@@ -4,8 +4,10 @@ import type { RunConfig } from '../../pipeline/config.ts';
 import { host } from '../host.ts';
 import { withRun } from '../locks.ts';
 import { problemOf } from '../problems.ts';
+import { config } from '../settings.ts';
 import { busy, edits, problem, view } from '../signals.ts';
 import type { TrainStage } from '../state.ts';
+import { edit } from './edits.ts';
 import { forceBackend } from './preferences.ts';
 import { start } from './run.ts';
 
@@ -23,6 +25,13 @@ const withLowerRate = (config: RunConfig, stage: TrainStage): RunConfig => ({
   ...config,
   [stage]: { ...config[stage], learningRate: lowerRate(config[stage].learningRate) },
 });
+
+/** Lowers the learning rate and does the stage again from its beginning. */
+export async function redoLower(stage: TrainStage): Promise<void> {
+  if (busy.value) return;
+  edit(withLowerRate(config.value, stage));
+  await start();
+}
 
 /**
  * Lowers the learning rate and goes on from the stored step. As an edit of the settings it would have the stage done

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import { visibleLines } from '../../model/text.ts';
-import { lowerRate, openStage, resumeLower, resumeOnWasm, start } from '../actions.ts';
+import { lowerRate, openStage, redoLower, resumeLower, resumeOnWasm, start } from '../actions.ts';
 import { config } from '../settings.ts';
 import { busy, type ProblemAction, problem } from '../signals.ts';
+import { STAGE_NAME } from '../stagetext.ts';
 import { Icon } from './Icon.tsx';
 
 const ACTION: Readonly<Record<ProblemAction, { readonly label: string; readonly act: () => void }>> = {
@@ -14,21 +15,33 @@ const ACTION: Readonly<Record<ProblemAction, { readonly label: string; readonly 
   'lower-dpo': { label: 'Lower the learning rate and resume', act: () => void resumeLower('dpo') },
 };
 
-function ActionButton({ action }: { action: ProblemAction }) {
+function Actions({ action }: { action: ProblemAction }) {
   const { label, act } = ACTION[action];
   const stage = action === 'lower-sft' ? 'sft' : action === 'lower-dpo' ? 'dpo' : null;
   const rate = stage === null ? 0 : config.value[stage].learningRate;
   return (
-    <button
-      type="button"
-      class="button"
-      style={{ alignSelf: 'flex-start' }}
-      disabled={action !== 'reload' && action !== 'fit' && busy.value}
-      onClick={act}
-      {...(stage === null ? {} : { 'data-tip': `From ${rate} to ${lowerRate(rate)}.` })}
-    >
-      {label}
-    </button>
+    <div class="row">
+      <button
+        type="button"
+        class="button"
+        disabled={action !== 'reload' && action !== 'fit' && busy.value}
+        onClick={act}
+        {...(stage === null ? {} : { 'data-tip': `From ${rate} to ${lowerRate(rate)}.` })}
+      >
+        {label}
+      </button>
+      {stage !== null && (
+        <button
+          type="button"
+          class="button"
+          disabled={busy.value}
+          data-tip={`From ${rate} to ${lowerRate(rate)}; what ${STAGE_NAME[stage]} has done so far is thrown away.`}
+          onClick={() => void redoLower(stage)}
+        >
+          Lower it and do {STAGE_NAME[stage]} again
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -62,7 +75,7 @@ export function Banner() {
             ))}
           </ul>
         )}
-        {now.action !== undefined && <ActionButton action={now.action} />}
+        {now.action !== undefined && <Actions action={now.action} />}
         {now.details !== '' && (
           <details>
             <summary>Details</summary>

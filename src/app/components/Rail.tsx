@@ -6,6 +6,7 @@ import { keepAwake, notify, records, runsOpen, selected, view } from '../signals
 import { railFigure, railPlan, STAGE_NAME, timeLeft } from '../stagetext.ts';
 import { stageStarted } from '../state.ts';
 import { Controls } from './Controls.tsx';
+import { DownloadLine } from './DownloadLine.tsx';
 import { StateMark } from './Icon.tsx';
 
 /** The method, always in sight: seven stages, what each has come to, and the controls. */
@@ -20,6 +21,7 @@ export function Rail() {
         ))}
       </ol>
       <Controls />
+      <DownloadLine />
       <KeepLine />
       <div class="options">
         <label class="check" data-tip="The screen does not go to sleep while a run is at work.">

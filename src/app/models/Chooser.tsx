@@ -1,4 +1,3 @@
-import '../styles/models.css';
 import { useEffect, useState } from 'preact/hooks';
 import type { HubUse } from '../../hub/api.ts';
 import { listModels, lookUp } from '../actions.ts';
@@ -92,7 +91,7 @@ function HubTab({ use }: { use: HubUse }) {
       <details>
         <summary>Mirror and access token</summary>
         <div class="stack">
-          <div class="fields">
+          <div class="hub-address">
             <SettingInput name="hub" />
           </div>
           {/* One field for it at a time: what failed may ask for a token itself. */}

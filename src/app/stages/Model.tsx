@@ -1,4 +1,3 @@
-import '../styles/models.css';
 import { useEffect } from 'preact/hooks';
 import { judgeAgain, measureFit } from '../actions.ts';
 import { Figures } from '../components/Figures.tsx';
