@@ -30,7 +30,8 @@ export async function memoryRows(names: readonly string[]): Promise<MemoryRow[]>
     root: ROOT,
     logLevel: 'error',
     plugins: [ortFiles()],
-    server: { headers: ISOLATION_HEADERS, host: '127.0.0.1', port: 0 },
+    // A file that changes meanwhile must not reload the page.
+    server: { headers: ISOLATION_HEADERS, host: '127.0.0.1', port: 0, hmr: false, watch: null },
   });
   await server.listen();
   const address = server.resolvedUrls?.local[0] ?? '';

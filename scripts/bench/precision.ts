@@ -118,7 +118,7 @@ export async function precisionRows(): Promise<{ name: string; value: string; pe
     return {
       name: `DPO, ${STEPS} steps on a base of ${precision}`,
       value: `loss ${(losses[0] ?? 0).toFixed(4)} -> ${loss.toFixed(5)}`,
-      peer: `${(100 * off).toFixed(2)} % from f32 (at most ${100 * ALLOWED[precision]} %), steps within ${(100 * apart).toFixed(2)} %; weights ${megabytes.toFixed(2)} MB, ${secondsAStep.toFixed(2)} s a step`,
+      peer: `${off > ALLOWED[precision] ? 'TOO FAR: ' : ''}${(100 * off).toFixed(2)} % from f32 (at most ${100 * ALLOWED[precision]} %), steps within ${(100 * apart).toFixed(2)} %; weights ${megabytes.toFixed(2)} MB, ${secondsAStep.toFixed(2)} s a step`,
     };
   });
 }

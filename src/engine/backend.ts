@@ -146,5 +146,11 @@ async function openWebGpu(adapter: GPUAdapter, options: OpenOptions): Promise<De
       ? 'a software adapter: correct, but slower than WebAssembly'
       : 'a GPU adapter was found',
   };
-  return new Device({ ort, info, gpu, providers: [{ name: 'webgpu', device: gpu }] });
+  return new Device({
+    ort,
+    info,
+    gpu,
+    providers: [{ name: 'webgpu', device: gpu }],
+    onWasm: () => openWasm(options, 'a GPU is compared with it'),
+  });
 }

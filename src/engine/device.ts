@@ -83,6 +83,8 @@ export interface DeviceOptions {
   readonly providers: InferenceSession.SessionOptions['executionProviders'];
   /** Given for WebGPU only. */
   readonly gpu?: GPUDevice;
+  /** Opens the device that a GPU is compared with: of the runtime for WebAssembly, which has every operator. */
+  readonly onWasm?: () => Promise<Device>;
   /** Threads of native sessions; web sessions take theirs from the environment. */
   readonly threads?: number;
 }
@@ -137,15 +139,10 @@ export class Device {
     });
   }
 
-  /** Another device of the same runtime that computes on the processor. */
-  onWasm(): Device {
-    const { ort, info } = this.options;
-    const { threads } = info;
-    return new Device({
-      ort,
-      providers: ['wasm'],
-      info: { backend: 'wasm', description: `WebAssembly, ${threads} threads`, threads, note: '' },
-    });
+  /** Another device, on WebAssembly: what results are compared with. Only a GPU's has one. */
+  async onWasm(): Promise<Device> {
+    if (!this.options.onWasm) throw new Error('internal: nothing to compare this device with');
+    return this.options.onWasm();
   }
 
   /**
@@ -165,6 +162,9 @@ export class Device {
     );
     try {
       return await work();
+    } catch (error) {
+      // Of a device that is given up, what was under way fails in ways of its own.
+      throw this.calls.ended ?? error;
     } finally {
       clearTimeout(timer);
     }

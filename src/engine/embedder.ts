@@ -1,9 +1,8 @@
 /** Text embeddings by transformers.js `feature-extraction`, on its own onnxruntime session. */
 import { env, pipeline } from '@huggingface/transformers';
-import { sha256 as newHash } from '@noble/hashes/sha2.js';
 import { readPooling } from '../model/pooling.ts';
 import { InputError } from '../model/text.ts';
-import { fingerprint, sha256 } from './sha256.ts';
+import { fingerprint, newHash, sha256 } from './sha256.ts';
 import type { FileSource, TextEmbedder } from './types.ts';
 
 export interface EmbedderOptions {
@@ -62,7 +61,7 @@ export async function openEmbedder({
   } finally {
     Object.assign(env, before);
   }
-  const identity = await files.fingerprint(pooling);
+  const identity = files.fingerprint(pooling);
   const embedBatch = async (texts: string[]): Promise<Float32Array[]> => {
     const output = await extract(texts, { pooling, normalize: true });
     const { data, dims } = output;
@@ -107,7 +106,7 @@ class SourceFiles {
     const path = decodeURIComponent(address.slice(prefix.length));
     const file = await this.source.open(path);
     if (file === null) return undefined;
-    const hash = newHash.create();
+    const hash = newHash();
     let at = 0;
     const body = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
@@ -124,9 +123,9 @@ class SourceFiles {
   }
 
   /** One fingerprint over all files that were read and `label`. */
-  async fingerprint(label: string): Promise<string> {
+  fingerprint(label: string): string {
     const sorted = [...this.hashes].sort(([a], [b]) => (a < b ? -1 : 1));
     const names = new TextEncoder().encode([label, ...sorted.map(([name]) => name)].join('\n'));
-    return fingerprint([await sha256(names), ...sorted.map(([, hash]) => hash)]);
+    return fingerprint([sha256(names), ...sorted.map(([, hash]) => hash)]);
   }
 }

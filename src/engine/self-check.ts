@@ -204,16 +204,11 @@ async function againstWasm(
   const groups = checkGroups(config);
   const loss = checkLoss(groups);
   const here = await computed(trainerOf(device, config, lora, precision, weights), groups, loss);
-  const reference = device.onWasm();
-  const expected = await subject
-    .load(reference, config, signal)
-    .then((loaded) => computed(trainerOf(reference, config, lora, precision, loaded), groups, loss))
-    .finally(() => reference.dispose())
-    .catch((error: unknown) => {
-      signal?.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
-      remarks.push(`The comparison with WebAssembly could not be made: ${why}`);
-    });
+  const expected = await onWasm(subject, config, lora, groups, loss, signal).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    remarks.push(`The comparison with WebAssembly could not be made: ${why}`);
+  });
   if (!expected) return;
   const allowed = ALLOWED[arithmeticOf(device.info.backend, precision)];
   compared.push(
@@ -230,6 +225,23 @@ async function againstWasm(
       allowed: allowed.gradients,
     },
   );
+}
+
+async function onWasm(
+  { device, load, precision }: CheckSubject,
+  config: ModelConfig,
+  lora: LoraConfig,
+  groups: ReturnType<typeof checkGroups>,
+  loss: GroupLoss,
+  signal?: AbortSignal,
+) {
+  const reference = await device.onWasm();
+  try {
+    const weights = await load(reference, config, signal);
+    return await computed(trainerOf(reference, config, lora, precision, weights), groups, loss);
+  } finally {
+    await reference.dispose();
+  }
 }
 
 async function computed(trainer: DeviceTrainer, groups: ReturnType<typeof checkGroups>, loss: GroupLoss) {

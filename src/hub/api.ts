@@ -62,7 +62,7 @@ export interface CachedModel {
   readonly hub: string;
   readonly id: string;
   readonly commit: string | null;
-  /** Revisions that it was asked for by; the newest last. */
+  /** Branches and tags that it was asked for by; the newest last. */
   readonly revisions: readonly string[];
   /** What settings name to use it. */
   readonly pinned: string;

@@ -100,7 +100,11 @@ async function fetchOne(
   // What was stored before may be damaged; what was just fetched whole should not be.
   for (const last of [false, true]) {
     await fetchFile(transfer, current);
-    if (await isRight(store, key, current, signal, () => {})) {
+    const checking = meter.aside('checking', file.path, file.size);
+    const right = await isRight(store, key, current, signal, (n) => checking.add(n)).finally(() =>
+      checking.end(),
+    );
+    if (right) {
       await remember({ ...current, checked: true });
       return;
     }

@@ -28,6 +28,14 @@ export class Meter {
     this.started = this.now();
   }
 
+  /** An account beside this one, which goes on when that has ended. */
+  aside(state: 'checking', file: string, total: number): Meter {
+    const meter = new Meter(this.tell, this.now);
+    meter.begin(state, 0, total);
+    meter.at(file);
+    return meter;
+  }
+
   at(file: string): void {
     this.file = file;
     this.send('', true);

@@ -12,7 +12,7 @@ import { isPassing, openHub } from './http.ts';
 import { Meter } from './meter.ts';
 import { hubBase, isCommit, parseHubName } from './name.ts';
 import { Patience } from './patience.ts';
-import { bytesOf, describe, findStored, pinnedName, recordOf, withKnown } from './stored.ts';
+import { bytesOf, describe, findStored, keyOf, pinnedName, recordOf, withKnown } from './stored.ts';
 
 export interface HubHost {
   readonly storage: () => Promise<Storage>;
@@ -40,6 +40,8 @@ interface Known {
 export function createHubService(host: HubHost = BROWSER): HubApi {
   /** By the hub's address, for this session; never stored, and in no message. */
   const tokens = new Map<string, string>();
+  /** The branches that models were last asked for by, by the key of what was there: downloads name the commit. */
+  const branches = new Map<string, string>();
   let opened: Promise<Storage> | undefined;
   let running: AbortController | undefined;
 
@@ -65,12 +67,16 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
     const patience = new Patience(signal, onWait, stored ? TRIES_WITH_STORED : TRIES_TO_FIND);
     try {
       const found = await patience.ask(() => findModel(hubOf(request), name, request.use, signal));
-      const draft = recordOf(request, found, undefined);
-      return {
-        record: recordOf(request, found, await records.get(draft.key)),
-        config: found.config,
-        note: '',
-      };
+      const key = keyOf(request, found);
+      if (!isCommit(name.revision)) branches.set(key, name.revision);
+      const old = await records.get(key);
+      const record = recordOf(request, found, old, branches.get(key));
+      // A branch has come to what is stored already: later, without a hub, that is what it means.
+      if (isComplete(record) && old?.revisions.at(-1) !== record.revisions.at(-1)) {
+        await records.put(record);
+        await moveRevision(record);
+      }
+      return { record, config: found.config, note: '' };
     } catch (error) {
       if (stored === undefined || !isPassing(error)) throw error;
       const from = new Date(stored.changed).toISOString().slice(0, 10);
@@ -144,8 +150,6 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
         const files = withKnown(record.files, latest);
         return fetchMissing(work, await checkStored(work, { ...record, files }));
       });
-    } else if (known.revisions.at(-1) !== (await records.get(record.key))?.revisions.at(-1)) {
-      await records.put(record);
     }
     await moveRevision(record);
     return describe(record, bytesOf(record));

@@ -41,17 +41,27 @@ const sameFile = (a: Pick<HubFile, 'path' | 'size' | 'hash'>, b: HubFile): boole
 export const withKnown = (files: readonly HubFile[], record: HubRecord | undefined): HubFile[] =>
   files.map((file) => record?.files.find((known) => sameFile(file, known)) ?? file);
 
-/** The record of a model as its hub lists it now, with what is known of the files that are stored already. */
-export function recordOf(request: HubRequest, found: FoundModel, old: HubRecord | undefined): HubRecord {
+/**
+ * The record of a model as its hub lists it now, with what is known of the files that are stored already.
+ *
+ * @param branch that was at this commit when the hub was asked for it
+ */
+export function recordOf(
+  request: HubRequest,
+  found: FoundModel,
+  old: HubRecord | undefined,
+  branch?: string,
+): HubRecord {
   const { id, revision } = found.name;
-  const asked = (old?.revisions ?? []).filter((other) => other !== revision);
+  const asked = isCommit(revision) ? branch : revision;
+  const others = (old?.revisions ?? []).filter((other) => other !== asked);
   return {
     key: keyOf(request, found),
     use: request.use,
     hub: hubBase(request.hub),
     id,
     commit: found.commit,
-    revisions: [...asked, revision],
+    revisions: asked === undefined ? others : [...others, asked],
     files: withKnown(
       found.files.map(({ path, size, hash }) => ({ path, size, hash, etag: null, checked: false })),
       old,

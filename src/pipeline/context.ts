@@ -7,6 +7,7 @@ import type {
   TextEmbedder,
 } from '../engine/types.ts';
 import type { MemoryChoice } from '../model/fit.ts';
+import type { Room } from '../model/memory-choice.ts';
 import type { OptimiserConfig, RunConfig } from './config.ts';
 import type { Progress, RunEvent, RunStore, Stage } from './types.ts';
 
@@ -20,6 +21,8 @@ export interface Context {
   readonly store: RunStore;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
+  /** What a run may take of this device's memory; what is usual where it is not given. */
+  readonly memoryRoom?: Room;
   /** What is traded for memory; known once the data are. */
   readonly memory?: MemoryChoice;
   /** Milliseconds, from anywhere. */

@@ -84,7 +84,8 @@ export function workloadOf(config: RunConfig, { promptTokens, targetTokens }: Le
 /** The share of the machine's memory that one page may take without the rest of it suffering. */
 const SHARE = 0.6;
 
-function roomOf({ deviceMemory }: Limits): Room {
+/** What a run may take here: the same in every sitting on this machine. */
+export function roomOf({ deviceMemory }: Limits): Room {
   return {
     heap: USUAL_ROOM.heap,
     total: deviceMemory === null ? USUAL_ROOM.total : Math.min(USUAL_ROOM.total, SHARE * deviceMemory),
@@ -98,8 +99,9 @@ export function memoryOf(
   lengths: Lengths,
   precision: Precision,
   backend: Backend,
+  room: Room = USUAL_ROOM,
 ): MemoryChoice {
-  return chooseMemory(model, workloadOf(config, lengths), config.memory, precision, backend).memory;
+  return chooseMemory(model, workloadOf(config, lengths), config.memory, precision, backend, room).memory;
 }
 
 /**

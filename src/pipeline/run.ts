@@ -129,6 +129,7 @@ const memoryFor = (context: Context, data: PreparedData): MemoryChoice =>
     lengthsOf(data),
     context.model.info.precision ?? 'f32',
     backendOf(context),
+    context.memoryRoom,
   );
 
 async function prepared({ store }: Context): Promise<PreparedData> {

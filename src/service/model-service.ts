@@ -6,7 +6,7 @@ import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts'
 import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
 import type { RunConfig } from '../pipeline/config.ts';
-import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan } from '../pipeline/fit.ts';
+import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan, roomOf } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
@@ -150,6 +150,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             signal: abort.signal,
             now: () => performance.now(),
             room: storageLeft,
+            memoryRoom: roomOf(await deviceLimits(manifest.config.backend, storageLeft)),
             passedCheck,
           },
           until,

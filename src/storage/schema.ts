@@ -54,7 +54,7 @@ export interface HubRecord {
   readonly id: string;
   /** Null where the hub does not say. */
   readonly commit: string | null;
-  /** Those it was asked for by, the newest last. */
+  /** Branches and tags it was asked for by, the newest last. */
   readonly revisions: readonly string[];
   readonly files: readonly HubFile[];
   /** Milliseconds since 1970. */

@@ -167,6 +167,16 @@ describe('a whole download', () => {
     expect(await here.session().inspect({ ...gone, name: pinned })).toMatchObject({ cached: true });
   });
 
+  test('a branch that was looked up is known without a hub though its commit was downloaded', async () => {
+    const here = await bench();
+    const api = here.session();
+    const { pinned } = await api.inspect(here.request);
+    await api.download({ ...here.request, name: pinned }, () => {});
+    expect((await api.list())[0]?.revisions).toEqual(['main']);
+    await here.faults({ path: 'list', status: 503, times: 100 });
+    expect(await here.session().inspect(here.request)).toMatchObject({ cached: true, pinned });
+  });
+
   test('a branch that moves on is the new commit; the old one stays under its own name', async () => {
     const here = await bench();
     const api = here.session();

@@ -6,6 +6,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { FileSource, LanguageModel } from '../../src/engine/types.ts';
+import type { Precision } from '../../src/model/precision.ts';
 import { urlFolder } from '../../src/service/url-folder.ts';
 
 const LORA = { rank: 2, alpha: 4, targets: ['q_proj', 'v_proj', 'down_proj'] };
@@ -41,12 +42,14 @@ function oneLayer(): FileSource {
 }
 
 const models: LanguageModel[] = [];
-async function load(): Promise<{ model: LanguageModel; gpu: GPUDevice; embedding: GPUBuffer }> {
+async function load(
+  precision: Precision = 'f32',
+): Promise<{ model: LanguageModel; gpu: GPUDevice; embedding: GPUBuffer }> {
   buffers.length = 0;
   const device = await openDevice({ backend: 'webgpu', wasmPath: '/ort/' });
   const gpu = opened.at(-1);
   if (!gpu) throw new Error('no GPU device was opened');
-  const model = await loadLanguageModel(device, oneLayer());
+  const model = await loadLanguageModel(device, oneLayer(), { precision });
   models.push(model);
   const [embedding] = buffers.sort((a, b) => b.size - a.size);
   if (!embedding) throw new Error('the model made no buffer');
@@ -56,22 +59,24 @@ afterEach(async () => {
   for (const model of models.splice(0)) await model.dispose().catch(() => undefined);
 });
 
-test(
-  'a sound device passes, far within what is allowed',
-  async () => {
-    const { model } = await load();
-    const check = await model.selfCheck(LORA);
-    expect(check).toMatchObject({ passed: true, backend: 'webgpu', remarks: [] });
-    expect(check.compared.map(({ what }) => what)).toEqual([
-      'log-probabilities against WebAssembly',
-      'gradients against WebAssembly',
-      'gradient against a finite difference',
-    ]);
-    for (const { difference, allowed, what } of check.compared)
-      expect(difference, what).toBeLessThan(allowed / 3);
-  },
-  PATIENCE,
-);
+for (const precision of ['f32', 'q8', 'q4'] as const) {
+  test(
+    `a sound device passes, far within what is allowed (${precision})`,
+    async () => {
+      const { model } = await load(precision);
+      const check = await model.selfCheck(LORA);
+      expect(check).toMatchObject({ passed: true, backend: 'webgpu', precision, remarks: [] });
+      expect(check.compared.map(({ what }) => what)).toEqual([
+        'log-probabilities against WebAssembly',
+        'gradients against WebAssembly',
+        'gradient against a finite difference',
+      ]);
+      for (const { difference, allowed, what } of check.compared)
+        expect(difference, what).toBeLessThan(allowed / 3);
+    },
+    PATIENCE,
+  );
+}
 
 test(
   'numbers that differ from WebAssembly are found, and WebAssembly offered',
