@@ -16,6 +16,7 @@ export {
   fetchFound,
   forgetSearch,
   giveToken,
+  hubOf,
   judgeAgain,
   listModels,
   lookUp,

@@ -127,7 +127,7 @@ function trainingParts(
       place: gpu ? 'gpu' : 'page',
       // Samples are drawn in the midst of training, too.
       phases: ['training', 'sampling'],
-      words: `The adapter of rank ${work.lora.rank}, its gradient and AdamW's two moments.`,
+      words: `The adapter of rank ${work.lora.rank}, its gradient and AdamW's two moments, now and a step before.`,
     },
     {
       label: 'Activations',

@@ -59,6 +59,17 @@ export function partsOf({ shape: [rows, width] }: Matrix): [number, number][] {
   return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
 }
 
+/**
+ * from..to-1, a constant of its own each time: of two parts with the same one, onnxruntime would make one and keep it
+ * from the first use to the last, and so in the end the whole table.
+ */
+function rowNumbers(g: Graph, from: number, to: number): Value {
+  return g.constant(
+    Int32Array.from({ length: to - from }, (_, i) => from + i),
+    [to - from],
+  );
+}
+
 function timesParts(g: Graph, x: Value, matrix: Matrix): Value {
   const products = partsOf(matrix).map(([from, to]) => g.gemm(x, matrix.part(g, from, to), { transB: true }));
   return g.concat(products, 1);
@@ -76,7 +87,7 @@ export function denseMatrix(w: Value, gpu = false): Matrix {
       return matrix.inParts ? timesParts(g, x, matrix) : g.gemm(x, g.cast(w, 'float32'), { transB: true });
     },
     rows: (g, ids) => g.cast(g.gather(w, ids), 'float32'),
-    part: (g, from, to) => g.cast(g.slice(w, 0, from, to), 'float32'),
+    part: (g, from, to) => g.cast(g.gather(w, rowNumbers(g, from, to)), 'float32'),
   };
   return matrix;
 }

@@ -40,7 +40,10 @@ export interface TrainingBytes {
   readonly run: number;
   /** Of `run`, what is handed in: on a GPU it lies there anyway. */
   readonly handedIn: number;
-  /** Adapter, two moments, gradient sum, the zeros it begins with, and the mask of what decays. */
+  /**
+   * Adapter and two moments, the same before the last update, gradient sum, the zeros it begins with, and the mask of
+   * what decays.
+   */
   readonly units: number;
   /** What the forward pass leaves: every segment's input, what it keeps, the top and the head's gradient. */
   readonly trace: number;
@@ -109,7 +112,7 @@ function measureTraining(
   return {
     run: longest?.bytes ?? 0,
     handedIn: longest?.inputs ?? 0,
-    units: 6 * size * c.layers * 4,
+    units: 9 * size * c.layers * 4,
     trace: Math.ceil(c.layers / layers) * ahead.outputs + x + responseTotal(s) * c.hiddenSize * 4,
     rows: rowTotal(s),
     pieces,

@@ -104,7 +104,14 @@ test(
     await found.getByRole('button', { name: 'Cancel' }).click();
     await found.getByText('The download was stopped').waitFor();
     await shot('stopped');
-    await found.getByRole('button', { name: 'Go on with the download' }).click();
+    await found.getByRole('button', { name: 'Go on with the download' }).waitFor();
+    // As after closing the tab: what is there of it is listed, and looked up again where it came from.
+    await page.reload();
+    await button('Use another model').click();
+    await page.getByRole('tab', { name: /On this device \(1\)/ }).click();
+    await page.getByText(/[1-9]\d? % fetched/).waitFor();
+    await button(`Go on with ${TINY}`).click();
+    await found.getByRole('button', { name: /^Fetch the other 1\.\d MB and use it/ }).click();
     await page.getByRole('heading', { name: 'llama', exact: true }).waitFor({ timeout: WAIT });
     await page.getByText(new RegExp(`^${TINY}, commit [0-9a-f]{8}$`)).waitFor();
     const weights = hub.log('resumed').filter(({ path }) => path === 'model.safetensors');

@@ -1,7 +1,7 @@
 /** Models of a hub: looked for, fetched, used, deleted. What was fetched stays, however a download ends. */
 
 import { batch } from '@preact/signals';
-import type { HubModel, HubRequest, HubUse } from '../../hub/api.ts';
+import type { CachedModel, HubModel, HubRequest, HubUse } from '../../hub/api.ts';
 import { visible } from '../../model/text.ts';
 import { callback, callWorker } from '../client.ts';
 import { host } from '../host.ts';
@@ -26,10 +26,17 @@ function update(request: HubRequest, change: Partial<Search>): void {
   if (now?.request === request) setSearch(request.use, { ...now, ...change });
 }
 
-/** Asks the hub of the settings what would be fetched, and whether it would fit. */
-export async function lookUp(use: HubUse, name: string): Promise<void> {
-  const request: HubRequest = { hub: config.value.hub, name: name.trim(), use };
-  const empty = { found: null, progress: null, fit: null, fault: '', problem: null };
+/** Asks a hub, that of the settings if no other is named, what would be fetched, and whether it would fit. */
+export async function lookUp(use: HubUse, name: string, hub = config.value.hub): Promise<void> {
+  const request: HubRequest = { hub, name: name.trim(), use };
+  const empty = {
+    setHub: config.value.hub,
+    found: null,
+    progress: null,
+    fit: null,
+    fault: '',
+    problem: null,
+  };
   setSearch(use, { request, step: 'asking', ...empty });
   try {
     const found = await callHub((api) => api.inspect(request));
@@ -88,7 +95,7 @@ export async function fetchFound(use: HubUse): Promise<void> {
     );
     batch(() => {
       if (searches.value[use]?.request === request) setSearch(use, null);
-      choose(use, model.pinned);
+      choose(use, model.pinned, hubOf(model));
     });
   } catch (error) {
     update(request, { step: 'failed', problem: hubProblem(error, true) });
@@ -116,21 +123,27 @@ export async function giveToken(use: HubUse, token: string): Promise<void> {
 export async function tryAgain(use: HubUse): Promise<void> {
   const search = searches.value[use];
   if (search === null) return;
-  const { request, found } = search;
+  const { request, found, setHub } = search;
   // Another address may have been set since.
-  if (found === null || request.hub !== config.value.hub) await lookUp(use, request.name);
+  if (setHub !== config.value.hub) await lookUp(use, request.name);
+  else if (found === null) await lookUp(use, request.name, request.hub);
   else await fetchFound(use);
 }
 
+/** The hub that has to be set for a model's name to be enough; a commit is the same on every one. */
+export const hubOf = ({ commit, hub }: Pick<CachedModel, 'commit' | 'hub'>): string | undefined =>
+  commit === null ? hub : undefined;
+
 /** Sets the run to use a model or an embedder by its name in the settings. */
-export function choose(use: HubUse, name: string): void {
+export function choose(use: HubUse, name: string, hub = config.value.hub): void {
   const what = modelName(name, use === 'model' ? 'The example model' : 'The default embedder');
   if (busy.value) {
     said.value = `${what} is stored. Pause the run to use it.`;
     return;
   }
   batch(() => {
-    edit(use === 'model' ? { ...config.value, model: name } : { ...config.value, embedder: name });
+    const next = { ...config.value, hub };
+    edit(use === 'model' ? { ...next, model: name } : { ...next, embedder: name });
     choosing.value = null;
     searches.value = { ...searches.value, [use]: null };
     said.value = `The run uses ${what}.`;

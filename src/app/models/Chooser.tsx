@@ -44,7 +44,7 @@ export function Chooser({ use }: { use: HubUse }) {
       </div>
       {tab === 'hub' && <HubTab use={use} />}
       {tab === 'folder' && <FolderTab use={use} />}
-      {tab === 'stored' && <StoredTab use={use} />}
+      {tab === 'stored' && <StoredTab use={use} onSearch={() => setTab('hub')} />}
     </div>
   );
 }

@@ -54,11 +54,14 @@ export function FitPanel({ fit }: { fit: Fit }) {
       <Legend parts={parts} />
       <Places fit={fit} />
       {trades.length > 0 && (
-        <ul class="stack fit-words">
-          {trades.map((trade) => (
-            <li key={trade}>{trade}</li>
-          ))}
-        </ul>
+        <div class="stack fit-words">
+          <p class="small muted">Traded for memory:</p>
+          <ul class="reasons">
+            {trades.map((trade) => (
+              <li key={trade}>{trade}</li>
+            ))}
+          </ul>
+        </div>
       )}
       {notes.length > 0 && <p class="small muted">{notes.join(' ')}</p>}
     </section>

@@ -1,6 +1,6 @@
 import type { HubUse } from '../../hub/api.ts';
 import { excerpt, visible, visibleLines } from '../../model/text.ts';
-import { cancelFetch, choose, fetchFound, forgetSearch, tryAgain } from '../actions.ts';
+import { cancelFetch, choose, fetchFound, forgetSearch, hubOf, tryAgain } from '../actions.ts';
 import { Figures } from '../components/Figures.tsx';
 import { Icon } from '../components/Icon.tsx';
 import { bytes, count, duration, percent, plural } from '../format.ts';
@@ -77,7 +77,7 @@ function vocabulary(config: unknown): string {
   return Number.isFinite(Number(text)) ? count(Number(text)) : text;
 }
 
-function Choice({ use, search: { found, fault, fit } }: { use: HubUse; search: Search }) {
+function Choice({ use, search: { found, request, fault, fit } }: { use: HubUse; search: Search }) {
   if (found === null) return null;
   const left = found.bytes - found.stored;
   const unfit = fit !== null && !fit.fits;
@@ -88,7 +88,7 @@ function Choice({ use, search: { found, fault, fit } }: { use: HubUse; search: S
           type="button"
           class={unfit ? 'button' : 'button primary'}
           disabled={busy.value}
-          onClick={() => choose(use, found.pinned)}
+          onClick={() => choose(use, found.pinned, hubOf({ ...found, hub: request.hub }))}
         >
           Use it
         </button>

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { CachedModel, HubUse } from '../../hub/api.ts';
 import { visible } from '../../model/text.ts';
-import { choose, lookUp, removeCached, removeFolder } from '../actions.ts';
+import { choose, hubOf, lookUp, removeCached, removeFolder } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { bytes, moment, percent, plural } from '../format.ts';
 import { Dialog } from '../runs/Dialog.tsx';
@@ -17,6 +17,8 @@ interface Stored {
   readonly bytes: number;
   /** What settings name; null for one that is not whole. */
   readonly setting: string | null;
+  /** Set with it; left out, the hub stays as it is. */
+  readonly hub?: string | undefined;
   readonly again: (() => void) | null;
   readonly remove: (() => Promise<void>) | null;
 }
@@ -52,7 +54,8 @@ function ofHub(model: CachedModel): Stored {
     words: parts.join(' · '),
     bytes: model.stored,
     setting: complete ? pinned : null,
-    again: complete ? null : () => void lookUp(use, pinned),
+    hub: hubOf(model),
+    again: complete ? null : () => void lookUp(use, pinned, hub),
     remove: () => removeCached(key, id),
   };
 }
@@ -63,8 +66,12 @@ export function storedCount(use: HubUse): string {
   return length === 0 ? '' : ` (${length})`;
 }
 
-/** What is on this device, with its size, and ways to use or delete it. */
-export function StoredTab({ use }: { use: HubUse }) {
+/**
+ * What is on this device, with its size, and ways to use or delete it.
+ *
+ * @param onSearch shows what is looked up
+ */
+export function StoredTab({ use, onSearch }: { use: HubUse; onSearch: () => void }) {
   const [deleting, setDeleting] = useState<Stored | null>(null);
   const chosen = use === 'model' ? config.value.model : config.value.embedder;
   const example: Stored = {
@@ -89,7 +96,13 @@ export function StoredTab({ use }: { use: HubUse }) {
               <span class="small muted">{each.words}</span>
             </span>
             <span class="num">{each.bytes > 0 && bytes(each.bytes)}</span>
-            <StoredButtons stored={each} use={use} chosen={chosen} onDelete={() => setDeleting(each)} />
+            <StoredButtons
+              stored={each}
+              use={use}
+              chosen={chosen}
+              onSearch={onSearch}
+              onDelete={() => setDeleting(each)}
+            />
           </li>
         ))}
       </ul>
@@ -102,11 +115,12 @@ interface ButtonsProps {
   readonly stored: Stored;
   readonly use: HubUse;
   readonly chosen: string;
+  readonly onSearch: () => void;
   readonly onDelete: () => void;
 }
 
-function StoredButtons({ stored, use, chosen, onDelete }: ButtonsProps) {
-  const { name, setting, again, remove } = stored;
+function StoredButtons({ stored, use, chosen, onSearch, onDelete }: ButtonsProps) {
+  const { name, setting, hub, again, remove } = stored;
   return (
     <span class="row">
       {setting !== null && setting === chosen && (
@@ -120,13 +134,21 @@ function StoredButtons({ stored, use, chosen, onDelete }: ButtonsProps) {
           class="button"
           aria-label={`Use ${name}`}
           disabled={busy.value}
-          onClick={() => choose(use, setting)}
+          onClick={() => choose(use, setting, hub)}
         >
           Use it
         </button>
       )}
       {again !== null && (
-        <button type="button" class="button" aria-label={`Go on with ${name}`} onClick={again}>
+        <button
+          type="button"
+          class="button"
+          aria-label={`Go on with ${name}`}
+          onClick={() => {
+            again();
+            onSearch();
+          }}
+        >
           Go on
         </button>
       )}

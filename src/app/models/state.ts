@@ -9,6 +9,8 @@ import type { HubProblem } from './hub-problems.ts';
 /** A model of a hub from its id to its use. */
 export interface Search {
   readonly request: HubRequest;
+  /** The hub of the settings when it was asked for. */
+  readonly setHub: string;
   readonly step: 'asking' | 'found' | 'fetching' | 'failed';
   readonly found: HubModel | null;
   readonly progress: HubProgress | null;
