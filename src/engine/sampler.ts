@@ -50,6 +50,9 @@ export interface SamplerOptions {
   readonly slice: number;
 }
 
+/** Bytes of weights that all decoders kept have built in, where more than one is. */
+const DECODERS_BYTES = 2 ** 27;
+
 /** Some rows of one request, decoded in one batch. */
 interface Part {
   readonly request: number;
@@ -330,7 +333,9 @@ export class DeviceSampler implements Sampler {
     const key = `${samplingKey(shape)} ${JSON.stringify([rule.temperature, rule.topP, rule.topK, rule.stopIds])}`;
     const names = stateNames(config);
     if (!this.numbers.gpu) {
-      const program = await this.program(`loop ${slice} ${key}`, () =>
+      const loop = `loop ${slice} ${key}`;
+      await this.makeRoom(loop);
+      const program = await this.program(loop, () =>
         loopGraph(config, shape, rule, slice, (g) => this.builtIn(g)),
       );
       const out = await program.run({
@@ -379,6 +384,18 @@ export class DeviceSampler implements Sampler {
     const { merged } = this;
     if (!merged) return this.inputs(g);
     return constantModel(g, this.options.config, (name) => merged.get(name) ?? new Float32Array(0));
+  }
+
+  /** Decoders with their weights built in are kept up to a limit, so that varied prompt lengths do not add up. */
+  private async makeRoom(key: string): Promise<void> {
+    if (!this.merged || this.programs.has(key)) return;
+    const bytes = [...this.merged.values()].reduce((sum, weight) => sum + weight.byteLength, 0);
+    const most = Math.max(1, Math.floor(DECODERS_BYTES / bytes));
+    const kept = [...this.programs].filter(([name]) => name.startsWith('loop '));
+    for (const [name, program] of kept.slice(0, Math.max(0, kept.length - most + 1))) {
+      this.programs.delete(name);
+      await (await program).release();
+    }
   }
 
   private program(key: string, build: () => Graph): Promise<Program> {

@@ -8,10 +8,12 @@ import { unflatten } from './training-graphs.ts';
 
 /** Largest [rows x vocabulary] matrix in the head, in elements: 2^21 is 8 MiB. */
 const CHUNK_ELEMENTS = 2 ** 21;
+/** Rows of a chunk at least: with vocabularies of 100,000 and more, graphs of hundreds of chunks would be slow. */
+const LEAST_ROWS = 32;
 
 /** Rows of the head's chunks: no tensor of [all tokens x vocabulary] ever exists. */
 export function headChunks(rows: number, vocabSize: number): number[] {
-  const most = Math.max(1, Math.floor(CHUNK_ELEMENTS / vocabSize));
+  const most = Math.max(LEAST_ROWS, Math.floor(CHUNK_ELEMENTS / vocabSize));
   const count = Math.ceil(rows / most);
   const size = Math.ceil(rows / count);
   return Array.from({ length: count }, (_, i) => Math.min(size, rows - i * size));
