@@ -301,7 +301,8 @@ describe('what breaks on the way', () => {
       void first.cancel();
     });
     await expect(cancelled).rejects.toMatchObject({ name: 'AbortError' });
-    expect(performance.now() - began).toBeLessThan(10_000);
+    // Far below what the rest of the body would take; other work may fill the cores.
+    expect(performance.now() - began).toBeLessThan(40_000);
     const [kept] = await first.list();
     expect(kept).toMatchObject({ complete: false, id: 'owner/tiny' });
     expect(kept?.stored).toBeGreaterThan(8_000_000);

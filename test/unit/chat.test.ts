@@ -389,9 +389,9 @@ describe('a hostile template ends with a clear error, soon and in little memory'
 test('a long conversation is far from the limits', () => {
   const turns = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? user : assistant)('word '.repeat(200)));
   for (const template of Object.values(CHAT_TEMPLATES)) {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const text = compileChatTemplate('m', template, TOKENS, PATIENT).render([...turns, user('end')]);
     expect(text.length).toBeGreaterThan(1000);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(process.cpuUsage(start).user / 1e6).toBeLessThan(20);
   }
 });
