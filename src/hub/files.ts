@@ -1,7 +1,7 @@
 /** Which of a hub model's files are wanted, and what the hub says of them. Pure. */
 import * as v from 'valibot';
 import { InputError, visible } from '../model/text.ts';
-import { WEIGHTS_FILE, WEIGHTS_INDEX } from '../model/weights.ts';
+import { SHARD, WEIGHTS_FILE, WEIGHTS_INDEX, weightsIndex } from '../model/weights.ts';
 import type { HubUse } from './api.ts';
 import { HubError, HubMissingError } from './errors.ts';
 import { isCommit } from './name.ts';
@@ -107,12 +107,9 @@ const WHAT: Readonly<Record<HubUse, string>> = {
 const lacks = (id: string, use: HubUse, path: string): string =>
   `${id} has no ${path} on the hub. ${WHAT[use]}`;
 
-const SHARD = /^[\w-][\w.-]*\.safetensors$/;
-const indexSchema = v.object({ weight_map: v.record(v.string(), v.string()) });
-
 /** The weights files that an index names, each once. @throws InputError */
 export function shardsOf(id: string, index: unknown): string[] {
-  const parsed = v.safeParse(indexSchema, index);
+  const parsed = v.safeParse(weightsIndex, index);
   if (!parsed.success) throw new InputError(`${id}: ${WEIGHTS_INDEX} has no weight_map of names to files`);
   const shards = [...new Set(Object.values(parsed.output.weight_map))].sort();
   const bad = shards.find((path) => !SHARD.test(path));

@@ -100,13 +100,7 @@ function quantisedMatrix(blocks: Value, scales: Value, format: Quantised, gpu: b
     times: (g, x) =>
       matrix.inParts && !gpu ? timesParts(g, x, matrix) : g.matmulQuantised(x, blocks, scales, format),
     rows: (g, ids) => g.gatherQuantised(blocks, ids, scales, format),
-    part: (g, from, to) => {
-      const ids = g.constant(
-        Int32Array.from({ length: to - from }, (_, i) => from + i),
-        [to - from],
-      );
-      return g.gatherQuantised(blocks, ids, scales, format);
-    },
+    part: (g, from, to) => g.gatherQuantised(blocks, rowNumbers(g, from, to), scales, format),
   };
   return matrix;
 }

@@ -124,6 +124,11 @@ export function readSafetensors(file: Uint8Array): NamedArray[] {
   }));
 }
 
+/** The largest number of half precision. */
+const LARGEST_HALF = 65504;
+
+export const beyondHalf = (x: number): boolean => Math.abs(x) > LARGEST_HALF;
+
 /** The nearest half-precision number's bits, ties to even; too large becomes infinity (IEEE 754). */
 export function halfBits(x: number): number {
   SCRATCH.setFloat32(0, x);

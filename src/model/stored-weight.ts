@@ -3,11 +3,8 @@ import { ModelError } from './config.ts';
 import type { ParameterShape } from './parameters.ts';
 import type { Precision } from './precision.ts';
 import { quantise } from './quantise.ts';
-import { halfBits } from './safetensors.ts';
+import { beyondHalf, halfBits } from './safetensors.ts';
 import { bitsOf, isQuantised, weightForm } from './weight-form.ts';
-
-/** The largest number of half precision. */
-const LARGEST_HALF = 65504;
 
 /**
  * Whole rows of a weight as the elements of its parts, in the order of `weightParts`.
@@ -30,7 +27,7 @@ function halves(name: string, rows: Float32Array): Uint16Array {
   const bits = new Uint16Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
     const x = rows[i] ?? 0;
-    if (Math.abs(x) > LARGEST_HALF) {
+    if (beyondHalf(x)) {
       throw new ModelError(
         `"${name}" holds ${x.toExponential(1)}, too large for float16: choose the precision f32, q8 or q4`,
       );

@@ -48,10 +48,11 @@ export interface WeightsReader {
   read(name: string, signal?: AbortSignal): Promise<{ data: Float32Array; dtype: SafetensorsType }>;
 }
 
-const indexSchema = v.object({ weight_map: v.record(v.string(), v.string()) });
+/** The parsed index: the file of every weight. */
+export const weightsIndex = v.object({ weight_map: v.record(v.string(), v.string()) });
 
 /** A file name within the folder: no path, nothing hidden. */
-const SHARD = /^[\w-][\w.-]*\.safetensors$/;
+export const SHARD = /^[\w-][\w.-]*\.safetensors$/;
 
 /**
  * @throws ModelError where neither the file nor the index is there, or the index is broken or lacks a weight
@@ -175,7 +176,7 @@ async function placesOf(c: ModelConfig, source: FileSource): Promise<Map<string,
   } catch (error) {
     throw bad(`not valid JSON (${error instanceof Error ? error.message : error})`);
   }
-  const parsed = v.safeParse(indexSchema, value);
+  const parsed = v.safeParse(weightsIndex, value);
   if (!parsed.success) throw bad('it has no weight_map of names to files');
   const map = new Map(Object.entries(parsed.output.weight_map));
   return new Map(

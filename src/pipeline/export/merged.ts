@@ -3,6 +3,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { merger } from '../../model/merge.ts';
 import { elements, modelWeights } from '../../model/parameters.ts';
 import {
+  beyondHalf,
   bytesPerElement,
   type NamedArray,
   type SafetensorsType,
@@ -12,9 +13,6 @@ import { openWeights, WEIGHTS_FILE, WEIGHTS_INDEX, type WeightsReader } from '..
 import type { ExportFile } from '../worker-api.ts';
 import { modelFiles, withDtype } from './model-files.ts';
 import { ExportError, type ExportRun } from './types.ts';
-
-/** The largest number of half precision. */
-const LARGEST_HALF = 65504;
 
 interface Planned {
   readonly name: string;
@@ -38,7 +36,7 @@ export async function* exportMerged(run: ExportRun, folder = 'merged'): AsyncGen
     for (const { name, shape } of shard) {
       signal.throwIfAborted();
       const data = merge(name, (await reader.read(name, signal)).data);
-      if (dtype === 'F16' && data.some((x) => Math.abs(x) > LARGEST_HALF)) {
+      if (dtype === 'F16' && data.some(beyondHalf)) {
         throw new ExportError(`"${name}" holds numbers too large for F16; export the merged model as F32.`);
       }
       tensors.push({ name, shape, data });
