@@ -1,13 +1,13 @@
 /** Which files of a folder that was dropped or picked make a model. */
 import { expect, test } from 'vitest';
-import { modelFolder } from '../../src/app/models/folder.ts';
+import { type ModelFolder, modelFolder } from '../../src/app/models/folder.ts';
 
-const folder = (...paths: string[]) =>
-  modelFolder(paths.map((path) => ({ path, file: new File(['x'], path.split('/').at(-1) ?? '') })));
-const paths = (of: ReturnType<typeof modelFolder>) => of.files.map(({ path }) => path).sort();
+const file = (path: string, text = 'x') => ({ path, file: new File([text], path.split('/').at(-1) ?? '') });
+const folder = (...paths: string[]) => modelFolder(paths.map((path) => file(path)));
+const paths = (of: ModelFolder) => of.files.map(({ path }) => path).sort();
 
-test('a model is kept without the other forms of its weights', () => {
-  const found = folder(
+test('a model is kept without the other forms of its weights', async () => {
+  const found = await folder(
     'Smol/config.json',
     'Smol/tokenizer.json',
     'Smol/model.safetensors',
@@ -20,19 +20,36 @@ test('a model is kept without the other forms of its weights', () => {
   expect(paths(found)).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
 });
 
-test('shards with an index are whole, files without a folder too', () => {
-  const found = folder(
-    'config.json',
-    'tokenizer.json',
-    'model.safetensors.index.json',
-    'model-00001-of-00002.safetensors',
-  );
-  expect(found).toMatchObject({ name: 'my-model', use: 'model', missing: [] });
-  expect(found.files).toHaveLength(4);
+const INDEX = 'model.safetensors.index.json';
+const indexOf = (...shards: string[]) =>
+  file(INDEX, JSON.stringify({ weight_map: Object.fromEntries(shards.map((path, i) => [`w${i}`, path])) }));
+
+test('the shards that the index names are kept whatever they are called, and those not there are missing', async () => {
+  const plain = ['config.json', 'tokenizer.json', 'part_a.safetensors', 'adapter.safetensors'];
+  const found = await modelFolder([
+    ...plain.map((path) => file(path)),
+    indexOf('part_a.safetensors', 'part_b.safetensors', 'part_a.safetensors'),
+  ]);
+  expect(found).toMatchObject({ name: 'my-model', use: 'model', missing: ['part_b.safetensors'] });
+  expect(paths(found)).toEqual(['config.json', INDEX, 'part_a.safetensors', 'tokenizer.json']);
 });
 
-test('an embedder keeps its folders: its pooling has a config.json of its own', () => {
-  const found = folder(
+test('of both forms of the weights the one file is kept', async () => {
+  const one = ['m/config.json', 'm/tokenizer.json', 'm/model.safetensors', 'm/model-1-of-1.safetensors'];
+  const found = await folder(...one, `m/${INDEX}`);
+  expect(found.missing).toEqual([]);
+  expect(paths(found)).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
+});
+
+test('a broken index is told of', async () => {
+  await expect(folder('config.json', INDEX)).rejects.toThrow(`${INDEX} is not valid JSON`);
+  await expect(modelFolder([file('config.json'), indexOf('../x.safetensors')])).rejects.toThrow(
+    'which is no .safetensors file of the model',
+  );
+});
+
+test('an embedder keeps its folders: its pooling has a config.json of its own', async () => {
+  const found = await folder(
     'bge/1_Pooling/config.json',
     'bge/config.json',
     'bge/tokenizer.json',
@@ -43,10 +60,10 @@ test('an embedder keeps its folders: its pooling has a config.json of its own', 
   expect(paths(found)).toEqual(['1_Pooling/config.json', 'config.json', 'onnx/model.onnx', 'tokenizer.json']);
 });
 
-test('what is missing is named, and an unseen character in the name is shown', () => {
-  expect(folder('a\u202eb/config.json')).toMatchObject({
+test('what is missing is named, and an unseen character in the name is shown', async () => {
+  expect(await folder('a\u202eb/config.json')).toMatchObject({
     name: 'a\\u202eb',
     missing: ['tokenizer.json', 'model.safetensors'],
   });
-  expect(folder('notes.txt').missing).toContain('config.json');
+  expect((await folder('notes.txt')).missing).toContain('config.json');
 });

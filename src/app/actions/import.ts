@@ -1,7 +1,7 @@
 /** The user's own prompts and models: picked or dropped. */
 import { host } from '../host.ts';
 import { contentMark } from '../mark.ts';
-import { type FolderFile, modelFolder } from '../models/folder.ts';
+import { type FolderFile, type ModelFolder, modelFolder } from '../models/folder.ts';
 import { problemOf } from '../problems.ts';
 import { busy, problem, said } from '../signals.ts';
 import { takeAdapter } from './adapter.ts';
@@ -64,13 +64,24 @@ async function walk(entry: FileSystemEntry): Promise<FolderFile[]> {
   }
 }
 
+/** A large model has hundreds of files. */
+const some = (paths: readonly string[]): string =>
+  paths.length > 4 ? `${paths.slice(0, 3).join(', ')} and ${paths.length - 3} more files` : paths.join(', ');
+
 /** Copies a model's or an embedder's folder into the browser's storage and sets the run to use it. */
 export async function useModel(files: readonly FolderFile[]): Promise<void> {
   if (busy.value) return;
-  const { name, use, files: kept, missing } = modelFolder(files);
+  let folder: ModelFolder;
+  try {
+    folder = await modelFolder(files);
+  } catch (error) {
+    problem.value = problemOf('The folder could not be read', error, 'Nothing was changed.');
+    return;
+  }
+  const { name, use, files: kept, missing } = folder;
   if (missing.length > 0) {
     problem.value = {
-      title: `The folder lacks ${missing.join(', ')}`,
+      title: `The folder lacks ${some(missing)}`,
       safe: 'Nothing was changed.',
       advice:
         'Choose a folder in Hugging Face layout: config.json, tokenizer.json and model.safetensors, or onnx/model.onnx for an embedder.',

@@ -1,7 +1,7 @@
 /** What a folder that was dropped or picked is, and which of its files are kept. Pure. */
 import type { HubUse } from '../../hub/api.ts';
-import { EMBEDDER_FILE, NEEDED } from '../../hub/files.ts';
-import { visible } from '../../model/text.ts';
+import { EMBEDDER_FILE, NEEDED, shardsOf } from '../../hub/files.ts';
+import { InputError, visible } from '../../model/text.ts';
 import { WEIGHTS_FILE, WEIGHTS_INDEX } from '../../model/weights.ts';
 
 export interface FolderFile {
@@ -20,17 +20,33 @@ export interface ModelFolder {
 }
 
 /** Weights in other forms would take room for nothing. */
-const OTHER_WEIGHTS = /\.(bin|pt|pth|h5|msgpack|ot|gguf|tflite|safetensors|onnx|onnx_data)$/i;
+const OTHER_WEIGHTS = /\.(bin|pt|pth|h5|msgpack|ot|gguf|tflite|safetensors(\.index\.json)?|onnx|onnx_data)$/i;
 
-function isKept(path: string, use: HubUse): boolean {
+function isKept(path: string, use: HubUse, needed: readonly string[]): boolean {
   if (path.split('/').some((part) => part.startsWith('.'))) return false;
-  if (use === 'model' && /^model(-\d+-of-\d+)?\.safetensors$/.test(path)) return true;
+  if (needed.includes(path)) return true;
+  // An ONNX file's weights may lie beside it.
   if (use === 'embedder' && path.startsWith(EMBEDDER_FILE)) return true;
   return !OTHER_WEIGHTS.test(path);
 }
 
-/** The model is where the config.json with the shortest path is. */
-export function modelFolder(files: readonly FolderFile[]): ModelFolder {
+/** @throws InputError where it names no shards */
+async function indexed(name: string, index: File): Promise<string[]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await index.text());
+  } catch {
+    throw new InputError(`${name}: ${WEIGHTS_INDEX} is not valid JSON`);
+  }
+  return shardsOf(name, value);
+}
+
+/**
+ * The model is where the config.json with the shortest path is.
+ *
+ * @throws InputError where the index of its weights is broken
+ */
+export async function modelFolder(files: readonly FolderFile[]): Promise<ModelFolder> {
   const root = files
     .filter(({ file }) => file.name === 'config.json')
     .map(({ path }) => path.slice(0, -'config.json'.length))
@@ -38,16 +54,17 @@ export function modelFolder(files: readonly FolderFile[]): ModelFolder {
   const inside = files.flatMap(({ path, file }) =>
     root !== undefined && path.startsWith(root) ? [{ path: path.slice(root.length), file }] : [],
   );
+  const name = visible(root?.split('/').at(-2) ?? '') || 'my-model';
   const has = (path: string) => inside.some((each) => each.path === path);
-  // A sharded model has an index in place of the one file.
-  const weights = has(WEIGHTS_FILE) || has(WEIGHTS_INDEX);
-  const use = !weights && has(EMBEDDER_FILE) ? 'embedder' : 'model';
+  // A sharded model has an index in place of the one file; where both are there, the one file is as good.
+  const index = has(WEIGHTS_FILE) ? undefined : inside.find(({ path }) => path === WEIGHTS_INDEX);
+  const use = !index && !has(WEIGHTS_FILE) && has(EMBEDDER_FILE) ? 'embedder' : 'model';
+  const weights = index ? [WEIGHTS_INDEX, ...(await indexed(name, index.file))] : [WEIGHTS_FILE];
+  const needed = [...NEEDED[use], ...(use === 'model' ? weights : [])];
   return {
-    name: visible(root?.split('/').at(-2) ?? '') || 'my-model',
+    name,
     use,
-    files: inside.filter(({ path }) => isKept(path, use)),
-    missing: [...NEEDED[use], ...(use === 'model' && !weights ? [WEIGHTS_FILE] : [])].filter(
-      (path) => !has(path),
-    ),
+    files: inside.filter(({ path }) => isKept(path, use, needed)),
+    missing: needed.filter((path) => !has(path)),
   };
 }
