@@ -2,7 +2,6 @@ import { useEffect, useState } from 'preact/hooks';
 import type { HubUse } from '../../hub/api.ts';
 import { listModels, lookUp } from '../actions.ts';
 import { SettingInput } from '../components/Settings.tsx';
-import { bytes } from '../format.ts';
 import { config } from '../settings.ts';
 import { busy } from '../signals.ts';
 import { FolderTab } from './FolderTab.tsx';
@@ -114,7 +113,6 @@ function Suggestions({ use, onPick }: { use: HubUse; onPick: (id: string) => voi
             onClick={() => onPick(each.id)}
           >
             <span class="name">{each.id}</span>
-            <span class="num">{bytes(each.bytes)}</span>
             <span class="small muted">
               {each.words} {each.licence}
               {each.gated === true ? ', to be accepted on the hub first.' : '.'}
