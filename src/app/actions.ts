@@ -11,6 +11,7 @@ export { dropFiles, pickDataset, pickModel } from './actions/import.ts';
 export { cancelImport, readDifferently, readMapped, setMapping } from './actions/import-data.ts';
 export {
   cancelFetch,
+  checkCached,
   choose,
   chooseModel,
   fetchFound,

@@ -92,7 +92,7 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
     const { id, commit, files } = record;
     const bytes = bytesOf(record);
     const stored = await storedBytes(await store(), record);
-    const cached = isComplete(record) && stored === bytes;
+    const here = config ?? (await storedConfig(record));
     return {
       id,
       revision: parseHubName(request.name).revision,
@@ -101,19 +101,27 @@ export function createHubService(host: HubHost = BROWSER): HubApi {
       files: files.map(({ path, size }) => ({ path, size })),
       bytes,
       stored,
-      cached,
-      config: config ?? (await readConfig(record)),
+      cached: here !== null && isComplete(record) && stored === bytes,
+      config: here ?? (await askConfig(request, record)),
       note,
     };
   };
 
-  const readConfig = async (record: HubRecord): Promise<unknown> => {
-    const bytes = await (await (await store()).source(record)).read('config.json');
+  /** Null where it is damaged: a download mends it. */
+  const storedConfig = async (record: HubRecord): Promise<unknown> => {
     try {
-      return JSON.parse(new TextDecoder().decode(bytes ?? undefined));
+      const bytes = await (await store()).read(record, 'config.json');
+      return bytes && JSON.parse(new TextDecoder().decode(bytes));
     } catch {
-      throw new HubError(`${record.id}: the stored config.json is not valid JSON`);
+      return null;
     }
+  };
+
+  const askConfig = (request: HubRequest, record: HubRecord): Promise<unknown> => {
+    const { signal } = new AbortController();
+    const patience = new Patience(signal, () => {}, TRIES_TO_FIND);
+    const name = parseHubName(pinnedName(record));
+    return patience.ask(() => hubOf(request).json(name, 'config.json', signal));
   };
 
   const download = async (

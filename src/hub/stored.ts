@@ -86,7 +86,7 @@ export function describe(record: HubRecord, stored: number): CachedModel {
     pinned: pinnedName(record),
     bytes: bytesOf(record),
     stored,
-    complete: isComplete(record),
+    complete: isComplete(record) && stored >= bytesOf(record),
     changed,
   };
 }

@@ -18,6 +18,8 @@ export interface HubStore {
   clearFile(key: string, path: string): Promise<void>;
   /** A file's parts, one after the other. */
   parts(key: string, path: string): AsyncGenerator<Blob, void>;
+  /** A small file of a model of which others may be missing; null where it is not stored whole itself. */
+  read(record: HubRecord, path: string): Promise<Uint8Array | null>;
   /** The files of a model that is stored whole. @throws StorageError where something of it is missing */
   source(record: HubRecord): Promise<FileSource>;
 }
@@ -56,6 +58,11 @@ export function hubStore(db: Database): HubStore {
         const data = await db.get('parts', part);
         if (data !== undefined) yield data;
       }
+    },
+    read: async (record, path) => {
+      const file = record.files.find((each) => each.path === path);
+      const whole = file?.checked === true && (await stored(record.key, path)) === file.size;
+      return whole ? source(db, record).read(path) : null;
     },
     source: async (record) => {
       for (const { path, size, checked } of record.files) {

@@ -413,6 +413,26 @@ describe('what breaks on the way', () => {
     await here.session().download(here.request, () => {});
     expect(same(await storedFile(here, 'model.safetensors'), seeded(LARGE, 1))).toBe(true);
   });
+
+  test('a part that is gone is mended by the pinned name, as settings have it', async () => {
+    const here = await bench();
+    const { key, pinned } = await here.session().download(here.request, () => {});
+    const request = { ...here.request, name: pinned };
+    const whole = await here.session().inspect(request);
+    expect(whole).toMatchObject({ cached: true, config: { model_type: 'llama' } });
+    for (const path of ['model.safetensors', 'config.json']) {
+      await here.storage.hub.clearFile(key, path);
+      const [listed] = await here.session().list();
+      expect(listed).toMatchObject({ key, complete: false });
+      const found = await here.session().inspect(request);
+      expect(found).toMatchObject({ cached: false, pinned, config: whole.config });
+      expect(found.stored).toBeLessThan(whole.stored);
+      await here.session().download(request, () => {});
+      expect(await here.session().inspect(request)).toEqual(whole);
+      expect((await here.session().list())[0]).toMatchObject({ key, complete: true });
+    }
+    expect(same(await storedFile(here, 'model.safetensors'), seeded(LARGE, 1))).toBe(true);
+  });
 });
 
 describe('a gated model', () => {

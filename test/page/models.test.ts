@@ -318,6 +318,11 @@ test(
     expect(await line.innerText()).toMatch(/commit [0-9a-f]{8} · from 127\.0\.0\.1.*2\.0 MB/s);
     await line.getByText('in use').waitFor();
     await shot('stored');
+    await line.getByRole('button', { name: `Check ${TINY}` }).click();
+    await page.getByText('Checked: all its files are here and undamaged.').waitFor({ timeout: WAIT });
+    await line.getByText('in use').waitFor();
+    await shot('stored-checked');
+    await panel(`${TINY}@`).getByRole('button', { name: 'Close', exact: true }).click();
     await line.getByRole('button', { name: `Delete ${TINY}` }).click();
     const dialog = page.getByRole('dialog');
     expect(await dialog.innerText()).toMatch(/2\.0 MB are freed\. 1 run uses it/);

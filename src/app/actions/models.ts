@@ -27,10 +27,16 @@ function update(request: HubRequest, change: Partial<Search>): void {
 }
 
 /** Asks a hub, that of the settings if no other is named, what would be fetched, and whether it would fit. */
-export async function lookUp(use: HubUse, name: string, hub = config.value.hub): Promise<void> {
+export async function lookUp(
+  use: HubUse,
+  name: string,
+  hub = config.value.hub,
+  checkOnly = false,
+): Promise<void> {
   const request: HubRequest = { hub, name: name.trim(), use };
   const empty = {
     setHub: config.value.hub,
+    checkOnly,
     found: null,
     progress: null,
     fit: null,
@@ -41,7 +47,7 @@ export async function lookUp(use: HubUse, name: string, hub = config.value.hub):
   try {
     const found = await callHub((api) => api.inspect(request));
     update(request, { step: 'found', found });
-    if (use === 'model') await judge(request, found);
+    if (use === 'model' && !checkOnly) await judge(request, found);
   } catch (error) {
     update(request, { step: 'failed', problem: hubProblem(error, false) });
   }
@@ -78,7 +84,13 @@ export function forgetSearch(use: HubUse): void {
   setSearch(use, null);
 }
 
-/** Fetches what was looked up, or goes on with it; then the run uses it. */
+/** Reads all that is stored of a model, and fetches again what is damaged of it. */
+export async function checkCached(use: HubUse, name: string, hub: string): Promise<void> {
+  await lookUp(use, name, hub, true);
+  if (searches.value[use]?.checkOnly === true) await fetchFound(use);
+}
+
+/** Fetches what was looked up, or goes on with it; then the run uses it, unless it was only to be checked. */
 export async function fetchFound(use: HubUse): Promise<void> {
   const search = searches.value[use];
   if (search === null || search.found === null || search.step === 'fetching') return;
@@ -93,6 +105,10 @@ export async function fetchFound(use: HubUse): Promise<void> {
         callback((progress) => update(request, { progress })),
       ),
     );
+    if (search.checkOnly) {
+      update(request, { step: 'checked' });
+      return;
+    }
     batch(() => {
       if (searches.value[use]?.request === request) setSearch(use, null);
       choose(use, model.pinned, hubOf(model));
@@ -123,10 +139,12 @@ export async function giveToken(use: HubUse, token: string): Promise<void> {
 export async function tryAgain(use: HubUse): Promise<void> {
   const search = searches.value[use];
   if (search === null) return;
-  const { request, found, setHub } = search;
+  const { request, found, setHub, checkOnly } = search;
   // Another address may have been set since.
-  if (setHub !== config.value.hub) await lookUp(use, request.name);
-  else if (found === null) await lookUp(use, request.name, request.hub);
+  const moved = setHub !== config.value.hub;
+  const hub = moved ? config.value.hub : request.hub;
+  if (checkOnly) await checkCached(use, request.name, hub);
+  else if (moved || found === null) await lookUp(use, request.name, hub);
   else await fetchFound(use);
 }
 

@@ -8,7 +8,7 @@ export function DownloadLine() {
   const { model, embedder } = searches.value;
   const search = [model, embedder].find((each) => each?.step === 'fetching');
   if (search === null || search === undefined) return null;
-  const { progress, request } = search;
+  const { progress, request, checkOnly } = search;
   const share = progress === null ? 0 : progress.bytes / Math.max(1, progress.totalBytes);
   return (
     <button
@@ -20,7 +20,7 @@ export function DownloadLine() {
         openStage(request.use === 'model' ? 'model' : 'filter');
       }}
     >
-      Fetching {modelName(request.name)}, {percent(share, 0)}
+      {checkOnly ? 'Checking' : 'Fetching'} {modelName(request.name)}, {percent(share, 0)}
     </button>
   );
 }

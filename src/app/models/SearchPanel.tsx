@@ -24,6 +24,7 @@ export function SearchPanel({ use, search }: { use: HubUse; search: Search }) {
       {found !== null && <Found search={search} />}
       {step === 'fetching' && <Fetching search={search} />}
       {step === 'failed' && search.problem !== null && <Failed use={use} problem={search.problem} />}
+      {step === 'checked' && <Checked use={use} />}
       {step === 'found' && <Choice use={use} search={search} />}
       {step === 'found' && search.fit !== null && <FitPanel fit={search.fit} />}
     </section>
@@ -112,7 +113,19 @@ function Choice({ use, search: { found, request, fault, fit } }: { use: HubUse; 
 
 const DOING = { fetching: 'Fetching', waiting: 'Waiting', checking: 'Checking' } as const;
 
-function Fetching({ search: { progress, found } }: { search: Search }) {
+function Checked({ use }: { use: HubUse }) {
+  return (
+    <div class="notice">
+      <Icon name="check" />
+      <p class="grow">Checked: all its files are here and undamaged.</p>
+      <button type="button" class="button" onClick={() => forgetSearch(use)}>
+        Close
+      </button>
+    </div>
+  );
+}
+
+function Fetching({ search: { progress, found, checkOnly } }: { search: Search }) {
   const share = progress === null ? 0 : progress.bytes / Math.max(1, progress.totalBytes);
   const words =
     progress === null
@@ -131,14 +144,15 @@ function Fetching({ search: { progress, found } }: { search: Search }) {
         <div
           class="bar"
           role="progressbar"
-          aria-label={`Fetching ${visible(found?.id ?? '')}`}
+          aria-label={`${checkOnly ? 'Checking' : 'Fetching'} ${visible(found?.id ?? '')}`}
           aria-valuenow={Math.round(share * 100)}
         >
           <i style={{ width: percent(share, 1).replace(' ', '') }} />
         </div>
         <p class="small muted">
-          It is kept on this device as it arrives. The page can be used meanwhile; closing it only pauses
-          this.
+          {checkOnly
+            ? 'What is damaged is fetched again. The page can be used meanwhile.'
+            : 'It is kept on this device as it arrives. The page can be used meanwhile; closing it only pauses this.'}
         </p>
       </div>
       <button type="button" class="button" onClick={() => void cancelFetch()}>

@@ -1,14 +1,15 @@
 import { useState } from 'preact/hooks';
 import type { CachedModel, HubUse } from '../../hub/api.ts';
 import { visible } from '../../model/text.ts';
-import { choose, hubOf, lookUp, removeCached, removeFolder } from '../actions.ts';
+import { checkCached, choose, hubOf, lookUp, removeCached, removeFolder } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { bytes, moment, percent, plural } from '../format.ts';
 import { Dialog } from '../runs/Dialog.tsx';
 import { config } from '../settings.ts';
 import { busy, runs } from '../signals.ts';
 import { hostOf, shortCommit } from './names.ts';
-import { cachedModels, storedFolders } from './state.ts';
+import { SearchPanel } from './SearchPanel.tsx';
+import { cachedModels, searches, storedFolders } from './state.ts';
 
 interface Stored {
   readonly key: string;
@@ -20,6 +21,8 @@ interface Stored {
   /** Set with it; left out, the hub stays as it is. */
   readonly hub?: string | undefined;
   readonly again: (() => void) | null;
+  /** Looks for damage; null where nothing is known to compare with. */
+  readonly check: (() => void) | null;
   readonly remove: (() => Promise<void>) | null;
 }
 
@@ -34,6 +37,7 @@ function storedOf(use: HubUse): Stored[] {
       bytes: size,
       setting: name,
       again: null,
+      check: null,
       remove: () => removeFolder(name),
     }));
   return [...cached, ...folders];
@@ -56,6 +60,7 @@ function ofHub(model: CachedModel): Stored {
     setting: complete ? pinned : null,
     hub: hubOf(model),
     again: complete ? null : () => void lookUp(use, pinned, hub),
+    check: complete ? () => void checkCached(use, pinned, hub) : null,
     remove: () => removeCached(key, id),
   };
 }
@@ -84,10 +89,13 @@ export function StoredTab({ use, onSearch }: { use: HubUse; onSearch: () => void
     bytes: 0,
     setting: 'default',
     again: null,
+    check: null,
     remove: null,
   };
+  const search = searches.value[use];
   return (
     <>
+      {search?.checkOnly === true && <SearchPanel use={use} search={search} />}
       <ul class="choices" aria-label="On this device">
         {[example, ...storedOf(use)].map((each) => (
           <li key={each.key} class="stored">
@@ -120,7 +128,7 @@ interface ButtonsProps {
 }
 
 function StoredButtons({ stored, use, chosen, onSearch, onDelete }: ButtonsProps) {
-  const { name, setting, hub, again, remove } = stored;
+  const { name, setting, hub, again, check, remove } = stored;
   return (
     <span class="row">
       {setting !== null && setting === chosen && (
@@ -150,6 +158,18 @@ function StoredButtons({ stored, use, chosen, onSearch, onDelete }: ButtonsProps
           }}
         >
           Go on
+        </button>
+      )}
+      {check !== null && (
+        <button
+          type="button"
+          class="button plain"
+          aria-label={`Check ${name}`}
+          data-tip="Reads all its files, and fetches again what is damaged."
+          disabled={searches.value[use]?.step === 'fetching'}
+          onClick={check}
+        >
+          Check
         </button>
       )}
       {remove !== null && (

@@ -11,7 +11,9 @@ export interface Search {
   readonly request: HubRequest;
   /** The hub of the settings when it was asked for. */
   readonly setHub: string;
-  readonly step: 'asking' | 'found' | 'fetching' | 'failed';
+  readonly step: 'asking' | 'found' | 'fetching' | 'failed' | 'checked';
+  /** It is stored already and only looked at for damage: the run goes on using what it uses. */
+  readonly checkOnly: boolean;
   readonly found: HubModel | null;
   readonly progress: HubProgress | null;
   /** Whether this device can run it; null while unknown, and for embedders. */
