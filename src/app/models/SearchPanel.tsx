@@ -45,8 +45,11 @@ function Found({ search: { found, request, fault } }: { search: Search }) {
       <div class="row spread">
         <h4>{visible(found.id)}</h4>
         <span class="small muted">
-          {visible(found.revision)}
-          {found.commit !== null && `, commit ${shortCommit(visible(found.commit))}`} · {hostOf(request.hub)}
+          {[
+            ...(found.revision === found.commit ? [] : [visible(found.revision)]),
+            ...(found.commit === null ? [] : [`commit ${shortCommit(visible(found.commit))}`]),
+          ].join(', ')}{' '}
+          · {hostOf(request.hub)}
         </span>
       </div>
       <Figures
