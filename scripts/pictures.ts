@@ -1,7 +1,7 @@
 /**
  * `npx tsx scripts/pictures.ts`: the pictures of the README, taken from the built page: docs/page.png (the example
- * aligned), import.png (a file of unknown columns), resume.png (after the browser was ended in the middle of a
- * stage), exports.png (the formats) and runs.png (the list of runs).
+ * aligned), model.png (the choice of a model), import.png (a file of unknown columns), resume.png (after the
+ * browser was ended in the middle of a stage), exports.png (the formats) and runs.png (the list of runs).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,11 @@ async function picture(page: Page, name: string): Promise<void> {
 }
 
 try {
-  let page = await open();
+  let page = await open('#model');
+  await page.getByRole('button', { name: 'Use another model' }).click();
+  await page.getByText('Fits').first().waitFor({ timeout: LONG });
+  await picture(page, 'model');
+  await page.goto(`${server.origin}/`);
   await page.getByRole('button', { name: 'Align the example model' }).click();
   // Half of the answers are in when the browser is ended, as if the power had failed.
   await page

@@ -216,19 +216,22 @@ export class DeviceSampler implements Sampler {
     const most = Math.max(...batch.limits);
     const context = await this.prefill(batch.shape, prompts, most);
     let state = this.firstState(batch, prompts);
-    for (let done = 0; done < most; ) {
-      signal?.throwIfAborted();
-      const rounds = Math.min(slice, most - done);
-      const out = await this.rounds(batch, settings, context, state, rounds);
-      dispose(...Object.values(state));
-      state = out.state;
-      const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
-      this.collect(batch, settings.stopIds, out.tokens, out.logps);
-      onTokens?.(batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0) - before);
-      done += rounds;
-      if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
+    try {
+      for (let done = 0; done < most; ) {
+        signal?.throwIfAborted();
+        const rounds = Math.min(slice, most - done);
+        const out = await this.rounds(batch, settings, context, state, rounds);
+        dispose(...Object.values(state));
+        state = out.state;
+        const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
+        this.collect(batch, settings.stopIds, out.tokens, out.logps);
+        onTokens?.(batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0) - before);
+        done += rounds;
+        if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
+      }
+    } finally {
+      dispose(...Object.values(state), ...Object.values(context));
     }
-    dispose(...Object.values(state), ...Object.values(context));
   }
 
   /** Appends drawn tokens to the rows that still want them. tokens, logps: [rounds, B]. */

@@ -1,7 +1,7 @@
 /**
  * A few seconds of doubt before a long run: does this device compute what it should? A small batch goes through the
- * whole model (is everything a number?), its first layers and head are computed again on WebAssembly, and one
- * component of the gradient is measured by a finite difference.
+ * whole model (is everything a number?), its first layers and head are computed again on WebAssembly, and the
+ * gradient is measured by a finite difference along it.
  */
 import type { Tensor } from 'onnxruntime-web';
 import { type ModelConfig, truncatedConfig } from '../model/config.ts';
@@ -14,7 +14,6 @@ import {
   type Compared,
   checkGroups,
   checkLoss,
-  largestComponent,
   MOVE,
   relativeDifference,
 } from '../model/self-check.ts';
@@ -79,15 +78,15 @@ export async function selfCheck(
     ...failed,
   });
   const parts = [
-    () => wholeModel(subject, lora),
-    ...(backend === 'webgpu' ? [() => againstWasm(subject, lora, compared, remarks, signal)] : []),
-    () => finiteDifference(subject, lora, compared),
+    () => device.within(patience, () => wholeModel(subject, lora)),
+    ...(backend === 'webgpu' ? [() => againstWasm(subject, lora, compared, remarks, patience, signal)] : []),
+    () => device.within(patience, () => finiteDifference(subject, lora, compared)),
   ];
   try {
     for (const [done, part] of parts.entries()) {
       signal?.throwIfAborted();
       onProgress?.(done, parts.length);
-      await device.within(patience, part);
+      await part();
     }
     signal?.throwIfAborted();
     onProgress?.(parts.length, parts.length);
@@ -197,13 +196,17 @@ async function againstWasm(
   lora: LoraConfig,
   compared: Compared[],
   remarks: string[],
+  patience: number,
   signal?: AbortSignal,
 ): Promise<void> {
   const { device, weights, precision } = subject;
   const config = compact(subject.config);
   const groups = checkGroups(config);
   const loss = checkLoss(groups);
-  const here = await computed(trainerOf(device, config, lora, precision, weights), groups, loss);
+  const here = await device.within(patience, () =>
+    computed(trainerOf(device, config, lora, precision, weights), groups, loss),
+  );
+  // WebAssembly has the time that it needs: its weights are read again, perhaps over a slow line.
   const expected = await onWasm(subject, config, lora, groups, loss, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);
@@ -254,7 +257,10 @@ async function computed(trainer: DeviceTrainer, groups: ReturnType<typeof checkG
   }
 }
 
-/** The largest component of the gradient against the slope of the loss along it. */
+/**
+ * The loss a small step along the gradient and against it, beside what the gradient says of that step. Along the whole
+ * of it, since a single component may have to go so far that the curve of the loss shows.
+ */
 async function finiteDifference(
   { device, config: whole, weights, precision }: CheckSubject,
   lora: LoraConfig,
@@ -267,31 +273,32 @@ async function finiteDifference(
   const arithmetic = arithmeticOf(device.info.backend, precision);
   try {
     const { gradients } = await trainer.gradients(groups, loss);
-    const place = largestComponent(gradients);
-    if (!place) throw new Finding('all gradients are zero');
-    const gradient = gradients[place.unit]?.[place.at] ?? 0;
+    const squares = dot(gradients, gradients);
+    if (squares === 0) throw new Finding('all gradients are zero');
     const state = await trainer.state();
-    const h = MOVE[arithmetic] / 2 / Math.abs(gradient);
-    const lossAt = async (move: number): Promise<{ loss: number; at: number }> => {
-      const parameters = state.parameters.map((vector) => vector.slice());
-      const vector = parameters[place.unit] ?? new Float32Array(0);
-      vector[place.at] = (vector[place.at] ?? 0) + move;
+    const lossAt = async (parameters: readonly Float32Array[]): Promise<number> => {
       await trainer.restore({ ...state, parameters });
       const sums = (await trainer.logps(groups)).map((g) => g.map((r) => r.reduce((a, b) => a + b, 0)));
-      return {
-        loss: sums.reduce((sum, logps, i) => sum + loss(i, logps).loss, 0),
-        // As float32 has it.
-        at: vector[place.at] ?? 0,
-      };
+      return sums.reduce((sum, logps, i) => sum + loss(i, logps).loss, 0);
     };
-    const [above, below] = [await lossAt(h), await lossAt(-h)];
-    const slope = (above.loss - below.loss) / (above.at - below.at);
+    const moved = (by: number) =>
+      state.parameters.map((vector, u) => vector.map((x, i) => x + by * (gradients[u]?.[i] ?? 0)));
+    const step = MOVE[arithmetic] / 2 / squares;
+    const [above, below] = [moved(step), moved(-step)];
+    // The step as float32 has it.
+    const taken = above.map((vector, u) => vector.map((x, i) => x - (below[u]?.[i] ?? 0)));
+    const expected = dot(taken, gradients);
+    const seen = (await lossAt(above)) - (await lossAt(below));
     compared.push({
       what: 'gradient against a finite difference',
-      difference: Math.abs(slope - gradient) / Math.abs(gradient),
+      difference: Math.abs(seen - expected) / Math.abs(expected),
       allowed: ALLOWED[arithmetic].slope,
     });
   } finally {
     await trainer.dispose();
   }
+}
+
+function dot(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+  return a.reduce((sum, vector, u) => vector.reduce((part, x, i) => part + x * (b[u]?.[i] ?? 0), sum), 0);
 }

@@ -2,6 +2,7 @@
 import type { BackendName } from '../engine/types.ts';
 import { NonFiniteError, nonFiniteText } from '../model/non-finite.ts';
 import type { Precision } from '../model/precision.ts';
+import { arithmeticOf } from '../model/self-check.ts';
 import type { OptimiserConfig } from './config.ts';
 
 export interface Divergence {
@@ -37,8 +38,8 @@ export function diverged(error: NonFiniteError, divergence: Divergence): NonFini
 }
 
 /** Half precision ends at 65,504. */
-function overflow({ place }: NonFiniteError, { precision }: Divergence): string[] {
-  if (precision !== 'f16' || place === null) return [];
+function overflow({ place }: NonFiniteError, { backend, precision }: Divergence): string[] {
+  if (arithmeticOf(backend, precision) !== 'half' || place === null) return [];
   return [
     `float16 holds numbers up to 65,504, and ${place} went beyond that: choose the precision f32 or q8.`,
   ];

@@ -110,7 +110,7 @@ export async function train(
       failed,
       kept: undone ? step : null,
       losses,
-      precision: config.precision,
+      precision: model.info.precision ?? 'f32',
       backend: model.device.backend,
     });
   };
