@@ -39,9 +39,9 @@ export function fitTable(): string[] {
 
 const limits = (backend: Backend) => ({
   backend,
+  float16: true,
   heap: HEAP_LIMIT,
   maxBuffer: backend === 'webgpu' ? GPU_BUFFER : null,
-  gpuTotal: null,
   storageLeft: null,
   deviceMemory: null,
 });

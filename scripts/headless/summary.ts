@@ -1,5 +1,5 @@
 /** What is printed at the end of a run or a check. */
-import type { Fit } from '../../src/pipeline/fit.ts';
+import { type Fit, mayBeMore } from '../../src/pipeline/fit.ts';
 import type { Arm, HeldOutScore, Report, RunError, RunManifest } from '../../src/pipeline/types.ts';
 import type { CheckResult } from '../../src/pipeline/worker-api.ts';
 import { duration, short } from './progress.ts';
@@ -106,7 +106,11 @@ export function fitText({ need, limits, fits, problems, trades, notes, suggestio
     ...(limits.maxBuffer === null
       ? []
       : [`largest buffer ${mb(need.largestBuffer)} of ${mb(limits.maxBuffer)}`]),
-    ...(limits.deviceMemory === null ? [] : [`machine ${mb(limits.deviceMemory)}`]),
+    ...(limits.deviceMemory === null
+      ? []
+      : [
+          `machine ${mb(need.machine)} of ${mb(limits.deviceMemory)}${mayBeMore(limits.deviceMemory) ? ' or more' : ''}`,
+        ]),
     ...(limits.storageLeft === null ? [] : [`storage left ${mb(limits.storageLeft)}`]),
   ];
   return [

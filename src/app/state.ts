@@ -3,7 +3,9 @@
  * storage here, so that a test can replay a run in a few lines. Signals are in signals.ts.
  */
 import type { DeviceInfo, ModelInfo } from '../engine/types.ts';
+import type { RunConfig } from '../pipeline/config.ts';
 import {
+  COMPUTED,
   type MetricRecord,
   type Progress,
   type PromptResponses,
@@ -278,16 +280,25 @@ export function clearedManifest(manifest: RunManifest, stage: Stage): RunManifes
   const gone = (other: string) => STAGES.slice(from).some((each) => each === other);
   const keep = <T>(record: Readonly<Record<string, T>>) =>
     Object.fromEntries(Object.entries(record).filter(([name]) => !gone(name)));
-  const { error: _error, report, model, device, embedder, ...kept } = manifest;
+  const { error: _error, report, model, device, embedder, memory, ...kept } = manifest;
   const stages = perStage((each): StageState => (gone(each) ? 'waiting' : manifest.stages[each]));
   // Whose results are stored matters only while they are.
   const rest = {
     ...kept,
     ...(gone('model') ? {} : { model, device }),
     ...(gone('filter') ? {} : { embedder }),
+    // Chosen anew for the settings unless a stage that stays may be under way with it.
+    ...(COMPUTED.every((each) => gone(each) || manifest.stages[each] === 'done') ? {} : { memory }),
   };
   const cleared = { ...rest, stages, seconds: keep(manifest.seconds) };
   if (report === undefined || from <= STAGES.indexOf('sft')) return cleared;
   const evaluation = { heldOut: {}, winRateVsSft: null, judge: null };
   return { ...cleared, report: { stages: keep(report.stages), evaluation, warnings: [] } };
+}
+
+/** The manifest with other settings, without what `from` and the stages after it have left; null clears nothing. */
+export function changedManifest(manifest: RunManifest, config: RunConfig, from: Stage | null): RunManifest {
+  const { memory, ...kept } = from === null ? manifest : clearedManifest(manifest, from);
+  const same = JSON.stringify(config.memory) === JSON.stringify(manifest.config.memory);
+  return { ...kept, ...(same ? { memory } : {}), config };
 }

@@ -20,7 +20,7 @@ import {
 } from '../graph/index.ts';
 import { AdvisedError } from '../model/advised.ts';
 import type { Numbers } from '../model/matrix.ts';
-import type { Precision } from '../model/precision.ts';
+import { keptAs, type Precision } from '../model/precision.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
@@ -275,9 +275,10 @@ export class Device {
   /** The precision in which weights can be kept here, and why where it is not the one asked for. */
   keeps(precision: Precision): { precision: Precision; note: string } {
     const { gpu } = this.options;
-    if (precision !== 'f16' || !gpu || gpu.features.has('shader-f16')) return { precision, note: '' };
+    const kept = keptAs(precision, !gpu || gpu.features.has('shader-f16'));
+    if (kept === precision) return { precision, note: '' };
     return {
-      precision: 'f32',
+      precision: kept,
       note: 'this GPU has no float16 (shader-f16), so the weights are kept as float32; q8 and q4 need less memory',
     };
   }

@@ -63,6 +63,8 @@ export interface Need {
   /** The most in one place at any time: of WebAssembly's memory, of the graphics device. */
   readonly heap: number;
   readonly gpu: number;
+  /** The most outside the graphics device at any time. */
+  readonly machine: number;
   /** The largest single tensor: what one buffer of the graphics device must hold. */
   readonly largestBuffer: number;
 }
@@ -245,16 +247,16 @@ function needOf(parts: readonly Part[], largestBuffer: number): Need {
   const most = (place: Place) => Math.max(...ALWAYS.map((phase) => sum(phase, place)));
   const heap = most('heap');
   // WebAssembly's memory stays as large as it ever was; that of training may come after that of sampling.
-  const training = sum('training') - sum('training', 'heap') + heap;
-  const sampling = sum('sampling') - sum('sampling', 'heap') + heap;
+  const all = (phase: Phase) => sum(phase) + (phase === 'loading' ? 0 : heap - sum(phase, 'heap'));
   return {
     parts,
-    peak: Math.max(sum('loading'), training, sampling),
-    loadingPeak: sum('loading'),
-    trainingPeak: training,
-    samplingPeak: sampling,
+    peak: Math.max(...ALWAYS.map(all)),
+    loadingPeak: all('loading'),
+    trainingPeak: all('training'),
+    samplingPeak: all('sampling'),
     heap,
     gpu: most('gpu'),
+    machine: Math.max(...ALWAYS.map((phase) => all(phase) - sum(phase, 'gpu'))),
     largestBuffer,
   };
 }

@@ -7,8 +7,8 @@ import type {
   TextEmbedder,
 } from '../engine/types.ts';
 import type { MemoryChoice } from '../model/fit.ts';
-import type { Room } from '../model/memory-choice.ts';
 import type { OptimiserConfig, RunConfig } from './config.ts';
+import type { Limits } from './fit.ts';
 import type { Progress, RunEvent, RunStore, Stage } from './types.ts';
 
 export interface Context {
@@ -21,8 +21,8 @@ export interface Context {
   readonly store: RunStore;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
-  /** What a run may take of this device's memory; what is usual where it is not given. */
-  readonly memoryRoom?: Room;
+  /** What this device allows; where it is not given, usual memory is counted on and nothing is refused. */
+  readonly limits?: Limits;
   /** What is traded for memory; known once the data are. */
   readonly memory?: MemoryChoice;
   /** Milliseconds, from anywhere. */

@@ -2,7 +2,7 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { Backend, MemoryChoice, Need, Workload } from '../model/fit.ts';
 import { chooseMemory, type Room, USUAL_ROOM } from '../model/memory-choice.ts';
-import { PRECISIONS, type Precision } from '../model/precision.ts';
+import { keptAs, PRECISIONS, type Precision } from '../model/precision.ts';
 import { trainingBytes } from '../model/run-bytes.ts';
 import { type RunConfig, setKey } from './config.ts';
 import { type ConfigKey, SETTINGS } from './settings.ts';
@@ -11,12 +11,12 @@ import type { PreparedData } from './types.ts';
 /** What a device allows, in bytes; null where nothing tells. */
 export interface Limits {
   readonly backend: Backend;
+  /** Whether weights can be kept as float16. */
+  readonly float16: boolean;
   /** WebAssembly's memory at most. */
   readonly heap: number;
   /** One buffer of the graphics device, and one binding of a shader. */
   readonly maxBuffer: number | null;
-  /** The graphics device's memory; browsers do not tell. */
-  readonly gpuTotal: number | null;
   /** What the browser still lets the page store. */
   readonly storageLeft: number | null;
   /** The machine's memory, as far as the browser tells: rounded, and not above some limit. */
@@ -124,7 +124,7 @@ export function plan(
     fits,
     problems,
     trades: tradesOf(model, config, lengths, limits.backend, memory),
-    notes: notesOf(limits),
+    notes: notesOf(need, config.precision, limits),
     suggestions: fits ? [] : suggest(model, config, lengths, limits, download),
     download,
   };
@@ -139,19 +139,23 @@ function measured(
 ): { memory: MemoryChoice; need: Need; problems: string[] } {
   const work = workloadOf(config, lengths);
   const room = roomOf(limits);
-  const { memory, need } = chooseMemory(model, work, config.memory, config.precision, limits.backend, room);
+  const precision = keptAs(config.precision, limits.float16);
+  const { memory, need } = chooseMemory(model, work, config.memory, precision, limits.backend, room);
   return { memory, need, problems: problemsOf(need, limits, download) };
 }
 
 const gigabytes = (bytes: number): string =>
   bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
+/** Browsers tell no more than 8 GiB, or 32 GiB in newer ones: what reaches the lower cap may be any amount. */
+export const mayBeMore = (deviceMemory: number): boolean => deviceMemory >= 8 * 2 ** 30;
+
 /** Of WebAssembly's memory, what can be used before it splinters. */
 const USABLE = 0.9;
 
 function problemsOf(need: Need, limits: Limits, download: number): string[] {
   const problems: string[] = [];
-  const { heap, maxBuffer, gpuTotal, storageLeft, deviceMemory } = limits;
+  const { heap, maxBuffer, storageLeft, deviceMemory } = limits;
   const largest = (place: 'heap' | 'gpu') =>
     need.parts.filter((part) => part.place === place).sort((a, b) => b.bytes - a.bytes)[0];
   if (limits.backend === 'wasm' && need.heap > USABLE * heap) {
@@ -165,13 +169,9 @@ function problemsOf(need: Need, limits: Limits, download: number): string[] {
       `The largest tensor takes ${gigabytes(need.largestBuffer)}; a buffer of this graphics device takes ${gigabytes(maxBuffer)}.`,
     );
   }
-  if (gpuTotal !== null && need.gpu > gpuTotal)
+  if (deviceMemory !== null && !mayBeMore(deviceMemory) && need.machine > deviceMemory)
     problems.push(
-      `The graphics device has ${gigabytes(gpuTotal)}; the run needs ${gigabytes(need.gpu)} of it.`,
-    );
-  if (deviceMemory !== null && need.peak > deviceMemory)
-    problems.push(
-      `This machine has ${gigabytes(deviceMemory)} of memory; the run needs ${gigabytes(need.peak)}.`,
+      `This machine has ${gigabytes(deviceMemory)} of memory; the run needs ${gigabytes(need.machine)}.`,
     );
   if (storageLeft !== null && download > storageLeft) {
     problems.push(
@@ -207,13 +207,21 @@ export function tradesOf(
   return trades;
 }
 
-function notesOf({ backend, gpuTotal, deviceMemory }: Limits): string[] {
+function notesOf(need: Need, precision: Precision, { backend, float16, deviceMemory }: Limits): string[] {
   const notes: string[] = [];
-  if (backend === 'webgpu' && gpuTotal === null)
+  if (keptAs(precision, float16) !== precision)
+    notes.push(
+      `This graphics device does not compute with 16 bits, so weights of ${precision} are kept as f32.`,
+    );
+  if (backend === 'webgpu')
     notes.push(
       'Browsers do not tell how much memory a graphics device has; only its largest buffer is known.',
     );
   if (deviceMemory === null) notes.push('This browser does not tell how much memory the machine has.');
+  else if (mayBeMore(deviceMemory) && need.machine > deviceMemory)
+    notes.push(
+      `The run needs ${gigabytes(need.machine)} of this machine's memory, of which the browser tells that it is ${gigabytes(deviceMemory)} or more.`,
+    );
   return notes;
 }
 
@@ -247,7 +255,9 @@ function suggest(
     return [];
   };
   const free = first(memoryChanges(config));
-  const coarser = PRECISIONS.slice(PRECISIONS.indexOf(config.precision) + 1);
+  const coarser = PRECISIONS.slice(PRECISIONS.indexOf(config.precision) + 1).filter(
+    (precision) => keptAs(precision, limits.float16) === precision,
+  );
   const kept = first(
     coarser.map((precision) => [
       [{ key: 'precision', value: precision }],

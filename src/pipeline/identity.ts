@@ -1,6 +1,7 @@
 /** A run goes on only with the model and the embedder it began with: anything else would mix two results. */
 import type { EmbedderInfo, ModelInfo, TextEmbedder } from '../engine/types.ts';
 import type { Context } from './context.ts';
+import { COMPUTED, type RunManifest } from './types.ts';
 
 /** The model or the embedder is not the one whose results are stored. Nothing was changed. */
 export class IdentityError extends Error {
@@ -21,6 +22,25 @@ export function checkModel(stored: ModelInfo | undefined, now: ModelInfo): void 
   }
   throw new IdentityError(
     `this run began with the model ${stored.name} (SHA-256 ${short(stored.fingerprint)} ...), but what is under that name now is another one (${now.name}, ${short(now.fingerprint)} ...). Put the first one back and resume, or begin a new run.`,
+  );
+}
+
+/**
+ * Weights of another precision are another model as soon as something was computed with them.
+ *
+ * @throws IdentityError
+ */
+export function checkPrecision(
+  { model: stored, stages, seconds }: Pick<RunManifest, 'model' | 'stages' | 'seconds'>,
+  now: ModelInfo,
+): void {
+  if (stored === undefined) return;
+  // A stage that was stopped waits, but has taken time.
+  const begun = COMPUTED.some((name) => stages[name] !== 'waiting' || seconds[name] !== undefined);
+  const [before, after] = [stored.precision ?? 'f32', now.precision ?? 'f32'];
+  if (!begun || before === after) return;
+  throw new IdentityError(
+    `this run began with the weights of ${stored.name} kept as ${before}, but this device and these settings keep them as ${after}, and results of both would mix. Resume where ${before} is kept (a GPU without float16 keeps f16 as f32, WebAssembly keeps f16), or begin a new run.`,
   );
 }
 

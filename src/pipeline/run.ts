@@ -6,8 +6,8 @@ import type { Context } from './context.ts';
 import { diagnose } from './diagnose.ts';
 import { runDpo } from './dpo.ts';
 import { runEvaluate } from './evaluate.ts';
-import { lengthsOf, memoryOf, tradesOf } from './fit.ts';
-import { checkModel } from './identity.ts';
+import { checkFit, lengthsOf, memoryOf, plan, roomOf, tradesOf } from './fit.ts';
+import { checkModel, checkPrecision } from './identity.ts';
 import { runFilter } from './negatives.ts';
 import { prepareData } from './prepare.ts';
 import { checkRoom } from './room.ts';
@@ -29,11 +29,16 @@ import {
 export async function runPipeline(context: Context, until: Stage = 'evaluate'): Promise<void> {
   const { model, store, config } = context;
   checkTogether(config);
-  checkModel((await store.manifest()).model, model.info);
+  const before = await store.manifest();
+  checkModel(before.model, model.info);
+  checkPrecision(before, model.info);
 
   await doubtDevice(context);
   await stage(context, 'model', until, async () => {
-    await update(context, { model: model.info, device: model.device });
+    const { device: old, memory } = await store.manifest();
+    // What fits one kind of device need not fit the other.
+    const same = old?.backend === model.device.backend;
+    await update(context, { model: model.info, device: model.device, memory: same ? memory : undefined });
     context.emit({ type: 'device', device: model.device, model: model.info });
     await trustDevice(context);
     return `${model.info.name}, ${(model.info.parameterCount / 1e6).toFixed(1)} M parameters`;
@@ -42,6 +47,7 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   await stage(context, 'data', until, async () => {
     const prepared = prepareData(await store.dataset(), model.tokenizer, model.info.contextLength, config);
     await store.savePrepared(prepared);
+    if (context.limits) checkFit(plan(model.config, config, lengthsOf(prepared), context.limits));
     const counts = {
       train: prepared.train.length,
       heldOut: prepared.heldOut.length,
@@ -115,9 +121,13 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
 const number = (x: number | string | readonly number[] | undefined): string =>
   typeof x === 'number' ? x.toPrecision(3) : '';
 
-/** With memory.* chosen for the data. The same in every sitting, as results depend on it in their last bits. */
+/** With memory.* as the run has it, or chosen now for its data and stored. */
 async function fitted(context: Context): Promise<Context> {
-  return { ...context, memory: memoryFor(context, await prepared(context)) };
+  const { memory: stored } = await context.store.manifest();
+  if (stored) return { ...context, memory: stored };
+  const memory = memoryFor(context, await prepared(context));
+  await update(context, { memory });
+  return { ...context, memory };
 }
 
 const backendOf = ({ model }: Context) => (model.device.backend === 'webgpu' ? 'webgpu' : 'wasm');
@@ -129,7 +139,7 @@ const memoryFor = (context: Context, data: PreparedData): MemoryChoice =>
     lengthsOf(data),
     context.model.info.precision ?? 'f32',
     backendOf(context),
-    context.memoryRoom,
+    context.limits && roomOf(context.limits),
   );
 
 async function prepared({ store }: Context): Promise<PreparedData> {

@@ -2,14 +2,12 @@
 import type { SelfCheck } from '../engine/types.ts';
 import { AdvisedError } from '../model/advised.ts';
 import { type Context, ProgressMeter } from './context.ts';
+import { COMPUTED } from './types.ts';
 
 /** The device failed the self-check. Nothing was computed on it that is kept. */
 export class SelfCheckError extends AdvisedError {
   override name = 'SelfCheckError';
 }
-
-/** Stages whose results the device computes. */
-const COMPUTED = ['sft', 'sample', 'dpo', 'evaluate'] as const;
 
 /** A run that goes on with another device or precision than it was checked for does its first stage again. */
 export async function doubtDevice({ store, model }: Context): Promise<void> {

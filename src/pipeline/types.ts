@@ -8,11 +8,14 @@ import type {
   TrainerState,
 } from '../engine/types.ts';
 import type { Advice } from '../model/advised.ts';
+import type { MemoryChoice } from '../model/fit.ts';
 import type { RunConfig } from './config.ts';
 import type { Grader } from './grade.ts';
 
 export const STAGES = ['model', 'data', 'sft', 'sample', 'filter', 'dpo', 'evaluate'] as const;
 export type Stage = (typeof STAGES)[number];
+/** Stages whose results the device computes. */
+export const COMPUTED = ['sft', 'sample', 'dpo', 'evaluate'] as const;
 export type StageState = 'waiting' | 'running' | 'done' | 'failed';
 export type Arm = 'base' | 'sft' | 'selfContrast';
 
@@ -239,6 +242,11 @@ export interface RunManifest {
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
   readonly device?: DeviceInfo;
   readonly model?: ModelInfo;
+  /**
+   * memory.* as the stages under way compute with it: chosen once, as what is computed together changes results in
+   * their last bits. Absent before the first of them, and in runs of older versions.
+   */
+  readonly memory?: MemoryChoice;
   /** Of the device and the model that the run was last worked on with. */
   readonly selfCheck?: SelfCheck;
   /** Whose similarities are stored. */

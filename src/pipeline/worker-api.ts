@@ -1,7 +1,7 @@
 /** What the model's worker offers, and what it hands over. Pure types, shared by both sides. */
 import type { BackendName, ModelInfo, SelfCheck } from '../engine/types.ts';
 import type { RunConfig } from './config.ts';
-import type { Fit, Lengths } from './fit.ts';
+import type { Fit } from './fit.ts';
 import type { Arm, DataRow, RefusedRow, RunEvent, Stage } from './types.ts';
 
 /** What workers/model.ts offers to the page and the headless runner (through comlink). */
@@ -86,8 +86,8 @@ export interface FitQuestion {
   readonly config: RunConfig;
   /** config.json as parsed JSON; left out, the model's own is read. */
   readonly modelConfig?: unknown;
-  /** Left out, the lengths are those of the settings' tokens and a short prompt. */
-  readonly lengths?: Lengths;
+  /** A stored run: its data give the lengths. Before they are known: a short prompt, and the settings' tokens. */
+  readonly run?: string;
   /** Bytes that would be fetched first. */
   readonly download?: number;
 }

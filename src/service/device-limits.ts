@@ -13,11 +13,11 @@ export async function deviceLimits(
   const deviceMemory = 'deviceMemory' in navigator ? Number(navigator.deviceMemory) : null;
   return {
     backend: adapter ? 'webgpu' : 'wasm',
+    float16: !adapter || adapter.features.has('shader-f16'),
     heap: HEAP_LIMIT,
     maxBuffer: adapter
       ? Math.min(adapter.limits.maxBufferSize, adapter.limits.maxStorageBufferBindingSize)
       : null,
-    gpuTotal: null,
     storageLeft: await storageLeft(),
     deviceMemory: deviceMemory === null ? null : deviceMemory * 2 ** 30,
   };

@@ -6,13 +6,13 @@ import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts'
 import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
 import type { RunConfig } from '../pipeline/config.ts';
-import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan, roomOf } from '../pipeline/fit.ts';
+import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan } from '../pipeline/fit.ts';
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
 import { readStartAdapter } from '../pipeline/start-adapter.ts';
 import { totalSteps } from '../pipeline/train.ts';
-import type { Arm, DataRow, RunManifest } from '../pipeline/types.ts';
+import type { Arm, DataRow, PreparedData, RunManifest } from '../pipeline/types.ts';
 import type { CheckResult, FitQuestion, ModelWorkerApi, SeenRow } from '../pipeline/worker-api.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { deviceLimits } from './device-limits.ts';
@@ -71,15 +71,22 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return model;
   };
 
-  const fitOf = async ({ config, modelConfig, lengths, download }: FitQuestion): Promise<Fit> => {
+  const fitOf = async ({ config, modelConfig, run, download }: FitQuestion): Promise<Fit> => {
     const model = parseModelConfig(modelConfig ?? (await configOf(config)));
     const limits = await deviceLimits(config.backend, storageLeft);
-    return plan(model, config, lengths ?? guessedLengths(config), limits, download);
+    const known = run === undefined ? undefined : await preparedFor(run, config);
+    return plan(model, config, known ? lengthsOf(known) : guessedLengths(config), limits, download);
+  };
+
+  /** A run's data in tokens, as long as they are those of the model in question. */
+  const preparedFor = async (run: string, { model }: RunConfig): Promise<PreparedData | undefined> => {
+    const runs = await store(run);
+    return (await runs.manifest()).config.model === model ? runs.prepared() : undefined;
   };
 
   /** The model of a run that is going to start; refused before its weights are read where it cannot fit. */
   const fittingModel = async (manifest: RunManifest): Promise<LanguageModel> => {
-    checkFit(await fitOf({ config: manifest.config }));
+    checkFit(await fitOf({ config: manifest.config, run: manifest.id }));
     return modelOf(manifest);
   };
 
@@ -150,7 +157,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             signal: abort.signal,
             now: () => performance.now(),
             room: storageLeft,
-            memoryRoom: roomOf(await deviceLimits(manifest.config.backend, storageLeft)),
+            limits: await deviceLimits(manifest.config.backend, storageLeft),
             passedCheck,
           },
           until,

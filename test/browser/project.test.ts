@@ -233,6 +233,12 @@ describe('a file that is not right leaves nothing', () => {
       (s: string) => s.replace(/"Float32Array",0,/, '"Float32Array",8,'),
     ],
     ['cannot be read', 'runs/1/checkpoints.jsonl', (s: string) => s.replace('"Float32Array"', '"Function"')],
+    [
+      'not valid at memory.rows',
+      'runs/1/runs.jsonl',
+      (s: string) =>
+        s.replace('"datasetId"', '"memory":{"rows":0,"segment":1,"keep":true,"sampleRows":4},"datasetId"'),
+    ],
     ['settings are not valid', 'runs/1/runs.jsonl', (s: string) => s.replace('"seed":1', '"seed":"x"')],
     ['lacks', 'runs/1/runs.jsonl', () => ''],
     ['line 1', 'runs/1/answers.jsonl', () => `{"key":"x","value":${'['.repeat(200_000)}`],

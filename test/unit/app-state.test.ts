@@ -6,6 +6,7 @@ import { answerFate, answerRows, poolOfRun } from '../../src/app/pool.ts';
 import { railFigure } from '../../src/app/stagetext.ts';
 import {
   appendStep,
+  changedManifest,
   clearedFrom,
   clearedManifest,
   currentStage,
@@ -19,7 +20,9 @@ import {
   stageStarted,
   viewOf,
 } from '../../src/app/state.ts';
+import type { ModelInfo } from '../../src/engine/types.ts';
 import { DEFAULT_CONFIG, parseConfig, setKey } from '../../src/pipeline/config.ts';
+import { checkPrecision } from '../../src/pipeline/identity.ts';
 import { CONFIG_KEYS } from '../../src/pipeline/settings.ts';
 import type { PromptResponses, RunEvent, RunManifest, Stage, StageState } from '../../src/pipeline/types.ts';
 
@@ -37,6 +40,17 @@ const manifest = (stages: Partial<Record<Stage, StageState>> = {}): RunManifest 
     warnings: ['mind this'],
   },
 });
+
+const MODEL: ModelInfo = {
+  name: 'a model',
+  architecture: 'LlamaForCausalLM',
+  parameterCount: 1000,
+  layers: 1,
+  hiddenSize: 8,
+  vocabSize: 16,
+  contextLength: 32,
+  fingerprint: 'aaaa',
+};
 
 const answers = (index: number, ...similarities: number[]): PromptResponses => ({
   index,
@@ -160,6 +174,37 @@ describe('stored runs', () => {
     expect(cleared.seconds).toEqual({ sft: 3 });
     expect(Object.keys(cleared.report?.stages ?? {})).toEqual(['sft']);
     expect(cleared.report?.evaluation.winRateVsSft).toBeNull();
+  });
+
+  test('the chosen memory stays while a stage that computes may be under way with it', () => {
+    const memory = { rows: 512, segment: 1, keep: false, sampleRows: 8 };
+    const of = (stages: Partial<Record<Stage, StageState>>) => ({ ...manifest(stages), memory });
+    const sampling = of({ model: 'done', data: 'done', sft: 'done' });
+    expect(clearedManifest(sampling, 'data').memory).toBeUndefined();
+    expect(clearedManifest(sampling, 'sample').memory).toBeUndefined();
+    expect(clearedManifest(sampling, 'filter').memory).toEqual(memory);
+    expect(
+      clearedManifest({ ...sampling, stages: { ...sampling.stages, sample: 'done' } }, 'filter').memory,
+    ).toBe(undefined);
+    const { config } = sampling;
+    expect(changedManifest(sampling, setKey(config, 'backend=wasm'), null).memory).toEqual(memory);
+    const asked = setKey(config, 'memory.rows=300');
+    expect(changedManifest(sampling, asked, null)).toEqual({ ...manifest(sampling.stages), config: asked });
+  });
+
+  test('a change of precision forgets the model it began with, so that the run is not refused', () => {
+    const before = { ...manifest(perStage((): StageState => 'done')), model: MODEL };
+    const config = setKey(before.config, 'precision=q8');
+    const after = changedManifest(before, config, redoFrom(before.config, config));
+    expect(after.model).toBeUndefined();
+    const now: ModelInfo = { ...MODEL, precision: 'q8' };
+    expect(() => checkPrecision(after, now)).not.toThrow();
+    expect(() => checkPrecision(before, now)).toThrow(/kept as f32, .* keep them as q8/);
+    // Nothing is computed yet, or a stage was stopped in its midst.
+    expect(() =>
+      checkPrecision({ ...manifest({ data: 'done' }), seconds: {}, model: MODEL }, now),
+    ).not.toThrow();
+    expect(() => checkPrecision({ ...manifest({ data: 'done' }), model: MODEL }, now)).toThrow('kept as f32');
   });
 
   test('the share of the whole run grows from 0 to 1', () => {

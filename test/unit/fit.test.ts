@@ -13,9 +13,9 @@ const smol = parseModelConfig(SHAPES['SmolLM2-135M']);
 const llama1B = parseModelConfig(SHAPES['Llama-3.2-1B']);
 const WASM: Limits = {
   backend: 'wasm',
+  float16: true,
   heap: HEAP_LIMIT,
   maxBuffer: null,
-  gpuTotal: null,
   storageLeft: null,
   deviceMemory: null,
 };
@@ -136,6 +136,33 @@ describe('settings that fit', () => {
       'The model takes 270 MB of storage; this browser leaves the page 100 MB.',
     );
     expect(problems.join('\n')).toContain('This machine has 537 MB of memory');
+  });
+
+  test('what reaches a cap of the browser may be more, and graphics memory is not the machine’s', () => {
+    const capped = { ...WASM, heap: 64 * 2 ** 30, deviceMemory: 8 * 2 ** 30 };
+    const longest = setKey(small, 'memory.sampleRows=4096');
+    const large = plan(llama1B, longest, LENGTHS, capped);
+    expect(large.need.machine).toBeGreaterThan(8 * 2 ** 30);
+    expect(large.problems).toEqual([]);
+    expect(large.notes.join(' ')).toMatch(/needs [\d.]+ GB of this machine's memory, .* 8\.6 GB or more/);
+    const gpu = plan(llama1B, small, LENGTHS, { ...WASM, backend: 'webgpu', deviceMemory: 2 ** 30 });
+    expect(gpu.need.peak).toBeGreaterThan(2 ** 30);
+    expect(gpu.problems).toEqual([]);
+  });
+
+  test('where a GPU keeps f16 as f32, it is counted so and not proposed', () => {
+    const none: Limits = { ...WASM, backend: 'webgpu', float16: false, maxBuffer: 2 ** 31 };
+    const half = plan(smol, setKey(small, 'precision=f16'), LENGTHS, none);
+    expect(half.need).toEqual(plan(smol, small, LENGTHS, none).need);
+    expect(half.notes.join(' ')).toContain('weights of f16 are kept as f32');
+    const tight = { ...none, maxBuffer: 600e6 };
+    const proposed = (limits: Limits) =>
+      plan(llama1B, small, LENGTHS, limits)
+        .suggestions.flatMap(({ changes }) => changes)
+        .filter(({ key }) => key === 'precision')
+        .map(({ value }) => value);
+    expect(proposed({ ...tight, float16: true })).toEqual(['f16']);
+    expect(proposed(tight)).toEqual(['q8']);
   });
 
   test('settings that were fixed too high are proposed to be left open, before anything that costs exactness', () => {

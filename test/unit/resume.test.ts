@@ -7,14 +7,16 @@ import { openDevice } from '../../src/engine/backend.ts';
 import { openEmbedder } from '../../src/engine/embedder.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { LanguageModel, Sample, TextEmbedder } from '../../src/engine/types.ts';
+import { HEAP_LIMIT } from '../../src/model/fit.ts';
 import { seedOf, shuffle, stream } from '../../src/model/random.ts';
 import { parseConfig, type RunConfig } from '../../src/pipeline/config.ts';
 import { readDataset } from '../../src/pipeline/dataset.ts';
 import { exportFiles } from '../../src/pipeline/export/run-files.ts';
+import { type Limits, lengthsOf, memoryOf, roomOf } from '../../src/pipeline/fit.ts';
 import { prepareData } from '../../src/pipeline/prepare.ts';
 import { repeatable } from '../../src/pipeline/repeatable.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
-import type { Dataset, RunStore } from '../../src/pipeline/types.ts';
+import type { Dataset, RunStore, Stage } from '../../src/pipeline/types.ts';
 import { copyOfStore, type MemoryStore, memoryStore } from '../fixtures/memory-store.ts';
 
 const PUBLIC = fileURLToPath(new URL('../../public/', import.meta.url));
@@ -82,17 +84,27 @@ const tiny = parseConfig({
 
 function run(
   store: RunStore,
-  change: { config?: RunConfig; embedder?: TextEmbedder; model?: LanguageModel } = {},
+  change: {
+    config?: RunConfig;
+    embedder?: TextEmbedder;
+    model?: LanguageModel;
+    limits?: Limits;
+    until?: Stage;
+  } = {},
 ) {
-  return runPipeline({
-    config: change.config ?? tiny,
-    model: change.model ?? model,
-    embedder: async () => change.embedder ?? embedder,
-    store,
-    emit: () => {},
-    signal: new AbortController().signal,
-    now: () => performance.now(),
-  });
+  return runPipeline(
+    {
+      config: change.config ?? tiny,
+      model: change.model ?? model,
+      embedder: async () => change.embedder ?? embedder,
+      store,
+      emit: () => {},
+      limits: change.limits,
+      signal: new AbortController().signal,
+      now: () => performance.now(),
+    },
+    change.until,
+  );
 }
 
 /** The files of a run that must not depend on interruptions, and its report without timings. */
@@ -147,12 +159,69 @@ describe('a run that ends after any one of its writes', () => {
   }, 600_000);
 });
 
+const LIMITS: Limits = {
+  backend: 'wasm',
+  float16: true,
+  heap: HEAP_LIMIT,
+  maxBuffer: null,
+  storageLeft: null,
+  deviceMemory: null,
+};
+
+describe('memory that is chosen', () => {
+  test('stays what it was when less is there in a later sitting', async () => {
+    const [whole, cut] = [memoryStore(tiny, dataset), memoryStore(tiny, dataset)];
+    await run(whole, { limits: LIMITS });
+    await run(cut, { limits: LIMITS, until: 'sft' });
+    const { memory } = await cut.manifest();
+    const less = { ...LIMITS, deviceMemory: 2 ** 28 };
+    const data = await cut.prepared();
+    if (!data) throw new Error('no data');
+    const anew = memoryOf(model.config, tiny, lengthsOf(data), 'f32', 'wasm', roomOf(less));
+    expect(anew).not.toEqual(memory);
+    await run(cut, { limits: less });
+    expect((await cut.manifest()).memory).toEqual(memory);
+    expect(await results(cut)).toEqual(await results(whole));
+    const file = (await exportFiles(cut, model, {})).find(({ path }) => path === 'run.json');
+    expect(JSON.parse(new TextDecoder().decode(file?.bytes)).memory).toEqual(memory);
+  }, 240_000);
+
+  test('is chosen anew on another kind of device', async () => {
+    const store = memoryStore(tiny, dataset);
+    const memory = { rows: 300, segment: 1, keep: false, sampleRows: 4 };
+    const device = { ...model.device, backend: 'webgpu' as const };
+    await store.saveManifest({ ...(await store.manifest()), memory, device });
+    await run(store, { until: 'sft' });
+    expect((await store.manifest()).memory).toMatchObject({ rows: 2048, sampleRows: 128 });
+  }, 120_000);
+
+  test('is not there for data that are too long: refused once they are read', async () => {
+    const store = memoryStore(tiny, dataset);
+    await expect(run(store, { limits: { ...LIMITS, heap: 20e6 } })).rejects.toThrow(
+      /does not fit this device. WebAssembly's memory ends at 20 MB/,
+    );
+    const { stages, error, memory } = await store.manifest();
+    expect(stages).toMatchObject({ model: 'done', data: 'failed', sft: 'waiting' });
+    expect(error?.code).toBe('FitError');
+    expect(memory).toBeUndefined();
+  }, 120_000);
+});
+
 describe('a run that goes on with other files under the same names', () => {
   test('is refused with another model, before anything is written', async () => {
     const store = memoryStore(tiny, dataset);
     await store.saveManifest({ ...(await store.manifest()), model: { ...model.info, fingerprint: 'f00d' } });
     const before = store.dump();
     await expect(run(store)).rejects.toThrow(/began with the model default-lm .*f00d.*another one/);
+    expect(store.dump()).toEqual(before);
+  });
+
+  test('is refused in another precision once something is computed', async () => {
+    const store = memoryStore(tiny, dataset);
+    const begun = { ...(await store.manifest()), model: { ...model.info, precision: 'f16' as const } };
+    await store.saveManifest({ ...begun, seconds: { sft: 1 } });
+    const before = store.dump();
+    await expect(run(store)).rejects.toThrow(/default-lm kept as f16, .* keep them as f32/);
     expect(store.dump()).toEqual(before);
   });
 

@@ -9,7 +9,7 @@ import { answerFate } from '../pool.ts';
 import { problemOf } from '../problems.ts';
 import { config, savedConfig, staleFrom } from '../settings.ts';
 import { busy, edits, problem, records, view } from '../signals.ts';
-import { clearedFrom, clearedManifest, withManifest } from '../state.ts';
+import { changedManifest, clearedFrom, withManifest } from '../state.ts';
 import { remember } from './memory.ts';
 import { listRuns, readRecords } from './runs.ts';
 
@@ -54,7 +54,7 @@ async function applyEdits(id: string): Promise<void> {
   if (edits.value === null && from === null) return;
   const store = await host.runStore(id);
   const manifest = await store.manifest();
-  const next = { ...(from === null ? manifest : clearedManifest(manifest, from)), config: edited };
+  const next = changedManifest(manifest, edited, from);
   if (from === null) await store.saveManifest(next);
   else await store.clearFrom(from, next);
   batch(() => {

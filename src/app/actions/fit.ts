@@ -5,18 +5,19 @@ import type { Suggestion } from '../../pipeline/fit.ts';
 import { callWorker } from '../client.ts';
 import { fits } from '../models/state.ts';
 import { config } from '../settings.ts';
-import { busy } from '../signals.ts';
+import { busy, records, view } from '../signals.ts';
 import { edit } from './edits.ts';
 
 /** Works out what the settings need. While a run is at work its worker has no time for it. */
 export async function measureFit(): Promise<void> {
   const now = config.value;
-  const of = JSON.stringify(now);
+  const run = view.value.manifest?.id;
+  const of = JSON.stringify({ ...now, run, prepared: records.value.prepared !== null });
   if (busy.value || fits.value.of === of) return;
   const sameModel = fits.value.of !== '' && JSON.parse(fits.value.of).model === now.model;
   // Of another model the old figures would be wrong ones.
   fits.value = sameModel ? { ...fits.value, of } : { of, now: null, fault: '', others: {} };
-  const ask = (settings: RunConfig) => callWorker((api) => api.fit({ config: settings }));
+  const ask = (settings: RunConfig) => callWorker((api) => api.fit({ config: settings, run }));
   try {
     const rest = PRECISIONS.filter((precision) => precision !== now.precision);
     for (const precision of [now.precision, ...rest]) {

@@ -10,7 +10,7 @@ import { withRun, withRuns } from '../locks.ts';
 import { problemOf } from '../problems.ts';
 import { withProjectWorker } from '../project-client.ts';
 import { problem, projectImported, projectJob, runSizes, runs, said } from '../signals.ts';
-import { clearedManifest, perStage } from '../state.ts';
+import { changedManifest, clearedManifest, perStage } from '../state.ts';
 import { tell } from '../tabs.ts';
 import { listRuns, showRun } from './runs.ts';
 import { measureStorage } from './space.ts';
@@ -49,7 +49,7 @@ export async function duplicateRun(run: RunManifest, name: string, config: RunCo
     const copy = await withRun(run.id, async () => {
       const now = await (await host.runStore(run.id)).manifest();
       const { from } = copyPlan(now, config);
-      const { error: _error, ...kept } = from === null ? now : clearedManifest(now, from);
+      const { error: _error, ...kept } = changedManifest(now, config, from);
       const created = Date.now();
       const stages = perStage((stage): StageState => (kept.stages[stage] === 'done' ? 'done' : 'waiting'));
       const made: RunManifest = {
@@ -57,7 +57,6 @@ export async function duplicateRun(run: RunManifest, name: string, config: RunCo
         stages,
         id: crypto.randomUUID(),
         name,
-        config,
         created,
         changed: created,
       };

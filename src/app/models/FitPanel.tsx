@@ -1,5 +1,5 @@
 import type { Part, Phase, Place } from '../../model/fit.ts';
-import type { Fit, Suggestion } from '../../pipeline/fit.ts';
+import { type Fit, mayBeMore, type Suggestion } from '../../pipeline/fit.ts';
 import { applySuggestion } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { Term } from '../components/Tip.tsx';
@@ -118,7 +118,7 @@ function Places({ fit: { need, limits, download } }: { fit: Fit }) {
   const gpu = limits.backend === 'webgpu';
   const place = (name: Place, used: number, limit: number | null) => ({ name: PLACE[name], used, limit });
   const lines = [
-    ...(gpu ? [place('gpu', need.gpu, limits.gpuTotal)] : [place('heap', need.heap, limits.heap)]),
+    ...(gpu ? [place('gpu', need.gpu, null)] : [place('heap', need.heap, limits.heap)]),
     ...(gpu && limits.maxBuffer !== null
       ? [
           {
@@ -132,11 +132,11 @@ function Places({ fit: { need, limits, download } }: { fit: Fit }) {
       ? [
           {
             name: [
-              'All of it together',
-              'Against the machine’s memory as the browser tells it: rounded down, and never more than 8 or 32 GB.',
+              'The machine’s memory',
+              'All but graphics memory, against what the browser tells: rounded, and never more than 8 or 32 GB whatever there is.',
             ] as const,
-            used: need.peak,
-            limit: limits.deviceMemory,
+            used: need.machine,
+            limit: mayBeMore(limits.deviceMemory) ? null : limits.deviceMemory,
           },
         ]
       : []),

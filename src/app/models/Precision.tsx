@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<Precision, readonly [name: string, words: string]>>
   f32: ['Exact (f32)', 'Every weight as 32 bits. The largest, and what the others are measured against.'],
   f16: [
     'Half (f16)',
-    'Every weight as 16 bits: half the memory, hardly a difference. On a graphics card that computes with 16 bits.',
+    'Every weight as 16 bits: half the memory, hardly a difference. A graphics card that does not compute with 16 bits keeps 32.',
   ],
   q8: [
     '8 bits (q8)',

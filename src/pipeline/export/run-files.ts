@@ -78,6 +78,7 @@ async function runRecord(
     model: manifest.model ?? null,
     embedder: manifest.embedder ?? null,
     device: manifest.device ?? null,
+    memory: manifest.memory ?? null,
     selfCheck: manifest.selfCheck ?? null,
     seconds: manifest.seconds,
   };

@@ -11,6 +11,10 @@ const index = v.pipe(v.number(), v.integer(), v.minValue(0));
 const arrays = v.array(v.instance(Float32Array));
 const state = v.picklist(['waiting', 'running', 'done', 'failed']);
 
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+/** Sizes of what is computed together: steps of 0 would never end. */
+const memory = v.object({ rows: count, segment: count, keep: v.boolean(), sampleRows: count });
+
 const run = v.looseObject({
   id: v.string(),
   name: v.pipe(v.string(), v.maxLength(1000)),
@@ -18,6 +22,7 @@ const run = v.looseObject({
   created: number,
   changed: v.optional(number),
   datasetId: v.string(),
+  memory: v.optional(memory),
   stages: v.object(v.entriesFromList(STAGES, state)),
   seconds: v.record(v.string(), number),
 });
