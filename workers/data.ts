@@ -2,6 +2,7 @@
 import * as Comlink from 'comlink';
 import { createDataService } from '../src/service/data-service.ts';
 import { openStorage, type Storage } from '../src/storage/index.ts';
+import { estimateStorage } from '../src/storage/space.ts';
 
 let storage: Promise<Storage> | undefined;
 
@@ -11,7 +12,7 @@ Comlink.expose(
       storage ??= openStorage();
       return storage;
     },
-    estimate: () => navigator.storage.estimate(),
+    estimate: estimateStorage,
     now: () => performance.now(),
   }),
 );

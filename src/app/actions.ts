@@ -28,7 +28,7 @@ export {
 export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/preferences.ts';
 export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';
-export { lowerRate, redoLower, resumeLower, resumeOnWasm } from './actions/remedies.ts';
+export { redoLower, resumeLower, resumeOnWasm } from './actions/remedies.ts';
 export { pause, start, stop } from './actions/run.ts';
 export {
   deleteRuns,

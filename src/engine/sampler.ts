@@ -1,13 +1,12 @@
 /** Sampling on a device: batches of prompts x n rows, decoded in slices so that stopping is never far. */
 import type { Tensor } from 'onnxruntime-web';
 import { Graph } from '../graph/index.ts';
-import { padLength, rotaryTable } from '../model/batch.ts';
+import { rotaryTable } from '../model/batch.ts';
 import { MASKED } from '../model/block.ts';
-import { kindsWithin, type ModelConfig } from '../model/config.ts';
+import type { ModelConfig } from '../model/config.ts';
 import type { SamplingRule } from '../model/draw-token.ts';
 import type { Numbers } from '../model/matrix.ts';
 import { constantModel, inputModel, type ModelValues } from '../model/model-values.ts';
-import { NonFiniteError } from '../model/non-finite.ts';
 import {
   type LoraConfig,
   layerName,
@@ -16,7 +15,6 @@ import {
   units,
   unpackUnit,
 } from '../model/parameters.ts';
-import { stream } from '../model/random.ts';
 import {
   loopGraph,
   prefill,
@@ -27,6 +25,7 @@ import {
 } from '../model/sampling-graphs.ts';
 import { cosInput, kindsKey, sinInput, thetaInput } from '../model/training-graphs.ts';
 import { type Device, dispose, type Program, type Tensors } from './device.ts';
+import { type Batch, beginBatch, checkSampling, collect, planBatches } from './sample-batches.ts';
 import type {
   AdapterWeights,
   Sample,
@@ -52,23 +51,6 @@ export interface SamplerOptions {
 
 /** Bytes of weights that all decoders kept have built in, where more than one is. */
 const DECODERS_BYTES = 2 ** 27;
-
-/** Some rows of one request, decoded in one batch. */
-interface Part {
-  readonly request: number;
-  readonly first: number;
-  readonly count: number;
-}
-
-/** One batch of parts under way. */
-interface Batch {
-  readonly shape: SamplingShape;
-  readonly parts: readonly Part[];
-  readonly draws: (() => number)[];
-  /** Tokens each row may still take: maxTokens, or what the context leaves. */
-  readonly limits: readonly number[];
-  readonly rows: { tokenIds: number[]; logps: number[]; stopped: boolean }[];
-}
 
 export class DeviceSampler implements Sampler {
   private readonly programs = new Map<string, Promise<Program>>();
@@ -106,12 +88,12 @@ export class DeviceSampler implements Sampler {
     onDone: (index: number, samples: Sample[]) => void | Promise<void>,
     { signal, onTokens, finished = new Set() }: SampleOptions = {},
   ): Promise<void> {
-    this.check(requests, settings);
+    checkSampling(requests, settings, this.options.config.contextLength);
     const results: Sample[][] = requests.map(() => []);
-    for (const parts of this.plan(requests)) {
+    for (const parts of planBatches(requests, this.options.rows)) {
       if (parts.every((part) => finished.has(part.request))) continue;
       signal?.throwIfAborted();
-      const batch = this.begin(requests, parts, settings);
+      const batch = beginBatch(this.options.config, requests, parts, settings, this.options.rows);
       await this.decode(requests, batch, settings, signal, onTokens);
       for (const [slot, part] of parts.entries()) {
         const samples = results[part.request] ?? [];
@@ -124,84 +106,6 @@ export class DeviceSampler implements Sampler {
           await onDone(part.request, samples);
       }
     }
-  }
-
-  private check(requests: readonly SampleRequest[], settings: SampleSettings): void {
-    const { contextLength } = this.options.config;
-    const bad = (what: string) => {
-      throw new Error(`sampling: ${what}`);
-    };
-    if (!(settings.temperature >= 0)) bad(`temperature ${settings.temperature} is not 0 or more`);
-    if (!(settings.topP > 0 && settings.topP <= 1))
-      bad(`top-p ${settings.topP} is not above 0 and at most 1`);
-    if (!Number.isInteger(settings.topK) || settings.topK < 0)
-      bad(`top-k ${settings.topK} is not a whole number from 0`);
-    if (!Number.isInteger(settings.maxTokens) || settings.maxTokens < 1)
-      bad(`max tokens ${settings.maxTokens} is not a whole number from 1`);
-    requests.forEach(({ promptIds, n }, i) => {
-      if (promptIds.length === 0) bad(`prompt ${i} has no tokens`);
-      if (promptIds.length >= contextLength)
-        bad(`prompt ${i} has ${promptIds.length} tokens; the context is ${contextLength}`);
-      if (!Number.isInteger(n) || n < 1) bad(`prompt ${i} asks for ${n} samples`);
-    });
-  }
-
-  /** Batches of parts with equal row counts and prompts of like length. */
-  private plan(requests: readonly SampleRequest[]): Part[][] {
-    const { rows } = this.options;
-    const length = (part: Part) =>
-      padLength(Math.max(1, (requests[part.request]?.promptIds.length ?? 1) - 1));
-    const parts = requests.flatMap(({ n }, request) =>
-      Array.from({ length: Math.ceil(n / rows) }, (_, i) => ({
-        request,
-        first: i * rows,
-        count: Math.min(rows, n - i * rows),
-      })),
-    );
-    parts.sort((a, b) => a.count - b.count || length(a) - length(b) || a.request - b.request);
-    const batches: Part[][] = [];
-    for (const part of parts) {
-      const open = batches.at(-1);
-      const [first] = open ?? [];
-      if (
-        open &&
-        first &&
-        first.count === part.count &&
-        (open.length + 1) * part.count <= rows &&
-        length(first) === length(part)
-      ) {
-        open.push(part);
-      } else batches.push([part]);
-    }
-    return batches;
-  }
-
-  private begin(requests: readonly SampleRequest[], parts: readonly Part[], settings: SampleSettings): Batch {
-    const { config } = this.options;
-    const n = parts[0]?.count ?? 1;
-    const prompts = parts.map((p) => requests[p.request]?.promptIds ?? []);
-    const promptRows = padLength(Math.max(1, ...prompts.map((p) => p.length - 1)));
-    const shape = {
-      // Short batches are padded to a power of two, so that the last ones do not each compile a graph.
-      prompts: Math.min(
-        2 ** Math.ceil(Math.log2(parts.length)),
-        Math.max(1, Math.floor(this.options.rows / n)),
-      ),
-      n,
-      promptRows,
-      kinds: kindsWithin(config.layerKinds, promptRows + 1 + settings.maxTokens),
-    };
-    const rows = parts.flatMap((part) => Array.from({ length: n }, (_, j) => ({ part, j })));
-    return {
-      shape,
-      parts,
-      draws: rows.map(({ part, j }) => stream(requests[part.request]?.seed ?? 0, 'sample', part.first + j)),
-      limits: rows.map(({ part }) => {
-        const used = requests[part.request]?.promptIds.length ?? 0;
-        return Math.min(settings.maxTokens, config.contextLength - used);
-      }),
-      rows: rows.map(() => ({ tokenIds: [], logps: [], stopped: false })),
-    };
   }
 
   private async decode(
@@ -224,7 +128,7 @@ export class DeviceSampler implements Sampler {
         dispose(...Object.values(state));
         state = out.state;
         const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
-        this.collect(batch, settings.stopIds, out.tokens, out.logps);
+        collect(batch, settings.stopIds, out.tokens, out.logps);
         onTokens?.(batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0) - before);
         done += rounds;
         if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
@@ -232,27 +136,6 @@ export class DeviceSampler implements Sampler {
     } finally {
       dispose(...Object.values(state), ...Object.values(context));
     }
-  }
-
-  /** Appends drawn tokens to the rows that still want them. tokens, logps: [rounds, B]. */
-  private collect(
-    { rows, limits, shape }: Batch,
-    stopIds: readonly number[],
-    tokens: Int32Array,
-    logps: Float32Array,
-  ): void {
-    const B = shape.prompts * shape.n;
-    rows.forEach((row, i) => {
-      for (let at = i; at < tokens.length; at += B) {
-        if (row.stopped || row.tokenIds.length >= (limits[i] ?? 0)) break;
-        const id = tokens[at] ?? 0;
-        const logp = logps[at] ?? Number.NaN;
-        if (!Number.isFinite(logp)) throw new NonFiniteError({ what: 'log-probabilities', place: null });
-        row.tokenIds.push(id);
-        row.logps.push(logp);
-        row.stopped = stopIds.includes(id);
-      }
-    });
   }
 
   /** Keys and values of the prompts, their mask and the rotary tables. */

@@ -71,9 +71,14 @@ export class TrainedUnits {
   }
 
   /** Sums of gradients, one flat vector a unit. */
-  async gradients(): Promise<Float32Array[]> {
+  gradients(): Promise<Float32Array[]> {
+    return this.read(({ sum, zero }) => sum ?? zero);
+  }
+
+  /** One vector of every unit, as a copy. */
+  private async read(of: (unit: UnitState) => Tensor): Promise<Float32Array[]> {
     const vectors: Float32Array[] = [];
-    for (const unit of this.all) vectors.push((await this.device.readFloats(unit.sum ?? unit.zero)).slice());
+    for (const unit of this.all) vectors.push((await this.device.readFloats(of(unit))).slice());
     return vectors;
   }
 
@@ -134,12 +139,12 @@ export class TrainedUnits {
   }
 
   async state(): Promise<TrainerState> {
-    const read = async (key: 'parameters' | 'm' | 'v') => {
-      const vectors: Float32Array[] = [];
-      for (const unit of this.all) vectors.push((await this.device.readFloats(unit[key])).slice());
-      return vectors;
+    return {
+      step: this.step_,
+      parameters: await this.weights(),
+      m: await this.read(({ m }) => m),
+      v: await this.read(({ v }) => v),
     };
-    return { step: this.step_, parameters: await read('parameters'), m: await read('m'), v: await read('v') };
   }
 
   async restore(state: TrainerState): Promise<void> {
@@ -159,10 +164,8 @@ export class TrainedUnits {
     this.step_ = state.step;
   }
 
-  async weights(): Promise<Float32Array[]> {
-    const vectors: Float32Array[] = [];
-    for (const unit of this.all) vectors.push((await this.device.readFloats(unit.parameters)).slice());
-    return vectors;
+  weights(): Promise<Float32Array[]> {
+    return this.read(({ parameters }) => parameters);
   }
 
   dispose(): void {

@@ -3,6 +3,7 @@
 import { StorageError } from '../storage/errors.ts';
 import type { HubStore } from '../storage/hub-store.ts';
 import type { HubFile, HubRecord } from '../storage/schema.ts';
+import { checkSpace, type EstimateStorage } from '../storage/space.ts';
 import { isRight } from './check.ts';
 import { HubError } from './errors.ts';
 import type { Hub } from './http.ts';
@@ -17,8 +18,7 @@ export interface Download {
   readonly meter: Meter;
   readonly patience: Patience;
   readonly signal: AbortSignal;
-  /** navigator.storage.estimate, in bytes. */
-  readonly estimate: () => Promise<{ readonly usage?: number; readonly quota?: number }>;
+  readonly estimate: EstimateStorage;
 }
 
 /** Share of the bytes that the browser needs beyond them. */
@@ -119,14 +119,14 @@ async function fetchOne(
   }
 }
 
-/** Before anything is fetched: a full disk is trouble for more than this page. */
-async function checkRoom({ estimate }: Download, bytes: number): Promise<void> {
-  const { usage, quota } = await estimate();
-  const need = bytes * (1 + ASIDE);
-  if (usage === undefined || quota === undefined || quota - usage >= need) return;
-  const megabytes = (n: number) => `${Math.max(0, Math.ceil(n / 1e6)).toLocaleString('en')} MB`;
-  throw new StorageError(
-    'quota',
-    `${megabytes(need)} are still to be downloaded, and the browser gives this page only ${megabytes(quota - usage)} more. Delete models or runs that you no longer need, or free disk space.`,
+function checkRoom({ estimate }: Download, bytes: number): Promise<void> {
+  return checkSpace(
+    bytes * (1 + ASIDE),
+    (need, left) =>
+      new StorageError(
+        'quota',
+        `${need} are still to be downloaded, and the browser gives this page only ${left} more. Delete models or runs that you no longer need, or free disk space.`,
+      ),
+    estimate,
   );
 }

@@ -4,6 +4,7 @@ import { isComplete } from '../storage/hub-store.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
 import { changeModel } from '../storage/model-locks.ts';
 import type { HubRecord } from '../storage/schema.ts';
+import { type EstimateStorage, estimateStorage } from '../storage/space.ts';
 import type { CachedModel, HubApi, HubModel, HubProgress, HubRequest } from './api.ts';
 import { checkStored, type Download, fetchMissing, storedBytes } from './download.ts';
 import { HubError } from './errors.ts';
@@ -16,13 +17,12 @@ import { bytesOf, describe, findStored, keyOf, pinnedName, recordOf, withKnown }
 
 export interface HubHost {
   readonly storage: () => Promise<Storage>;
-  /** navigator.storage.estimate, in bytes. */
-  readonly estimate: () => Promise<{ readonly usage?: number; readonly quota?: number }>;
+  readonly estimate: EstimateStorage;
 }
 
 const BROWSER: HubHost = {
   storage: () => openStorage(),
-  estimate: async () => (await navigator.storage?.estimate?.()) ?? {},
+  estimate: estimateStorage,
 };
 
 /** Where a model is stored whole already, its hub is not asked more often than this before that one is used. */

@@ -45,16 +45,18 @@ function overflow({ place }: NonFiniteError, { backend, precision }: Divergence)
   ];
 }
 
+/** A tenth: far enough from what diverged to be worth a try. */
+export const lowerRate = (rate: number): number => Number((rate / 10).toPrecision(2));
+
 /** A loss this many times the first one has gone the wrong way. */
 const RISEN = 1.5;
 
 /** It went well before: training itself has led there. */
 function rising({ stage, settings, losses }: Divergence): string[] {
   const { learningRate, maxGradNorm } = settings;
-  const lower = learningRate / 10;
   const [first = 0, last = first] = [losses[0], losses.at(-1)];
   return [
-    `The learning rate is too high (${stage}.learningRate ${learningRate}): set a lower one, e.g. ${Number(lower.toPrecision(2))}, and resume.`,
+    `The learning rate is too high (${stage}.learningRate ${learningRate}): set a lower one, e.g. ${lowerRate(learningRate)}, and resume.`,
     ...(last > RISEN * first
       ? [
           `The loss had risen from ${first.toPrecision(3)} to ${last.toPrecision(3)} before: rather redo the stage from its beginning than resume.`,

@@ -17,6 +17,7 @@ import type { DataRow, Dataset, DatasetInfo, RefusedRow } from '../pipeline/type
 import type { DatasetWriter } from '../storage/datasets.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { Storage } from '../storage/index.ts';
+import { checkSpace, type EstimateStorage } from '../storage/space.ts';
 import { type ImportProgress, Meter } from './meter.ts';
 import { shortRecord, shortRow } from './shorten.ts';
 
@@ -70,8 +71,7 @@ export interface DataWorkerApi {
 
 export interface DataServiceHost {
   readonly storage: () => Promise<Storage>;
-  /** navigator.storage.estimate, in bytes. */
-  readonly estimate: () => Promise<{ readonly usage?: number; readonly quota?: number }>;
+  readonly estimate: EstimateStorage;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -249,14 +249,15 @@ function noRows(names: readonly string[], refused: readonly RefusedRow[]): strin
 const shareOf = (name: string): number =>
   /\.(gz|parquet)$/i.test(name) ? STORED_SHARE.packed : STORED_SHARE.plain;
 
-/** Before writing, not at the first write that fails: a full disk is trouble for more than this page. */
-async function checkRoom(host: DataServiceHost, need: number): Promise<void> {
-  const { usage, quota } = await host.estimate();
-  if (usage === undefined || quota === undefined || quota - usage >= need) return;
-  const megabytes = (bytes: number) => `${Math.max(0, Math.ceil(bytes / 1e6)).toLocaleString('en')} MB`;
-  throw new StorageError(
-    'quota',
-    `Storing this takes about ${megabytes(need)}, and the browser gives this page only ${megabytes(quota - usage)} more. ` +
-      'Delete runs you no longer need, or use a part of the file.',
+function checkRoom({ estimate }: DataServiceHost, need: number): Promise<void> {
+  return checkSpace(
+    need,
+    (bytes, left) =>
+      new StorageError(
+        'quota',
+        `Storing this takes about ${bytes}, and the browser gives this page only ${left} more. ` +
+          'Delete runs you no longer need, or use a part of the file.',
+      ),
+    estimate,
   );
 }

@@ -3,11 +3,9 @@ import { backendFor } from '../engine/backend.ts';
 import { HEAP_LIMIT } from '../model/fit.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import type { Limits } from '../pipeline/fit.ts';
+import { storageLeft } from '../storage/space.ts';
 
-export async function deviceLimits(
-  asked: RunConfig['backend'],
-  storageLeft: () => Promise<number | null>,
-): Promise<Limits> {
+export async function deviceLimits(asked: RunConfig['backend']): Promise<Limits> {
   const adapter = await backendFor(asked);
   // In Chromium only: the machine's memory in GiB, rounded.
   const deviceMemory = 'deviceMemory' in navigator ? Number(navigator.deviceMemory) : null;

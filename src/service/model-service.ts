@@ -15,6 +15,7 @@ import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, DataRow, PreparedData, RunManifest } from '../pipeline/types.ts';
 import type { CheckResult, FitQuestion, ModelWorkerApi, SeenRow } from '../pipeline/worker-api.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
+import { storageLeft } from '../storage/space.ts';
 import { deviceLimits } from './device-limits.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
@@ -73,7 +74,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
 
   const fitOf = async ({ config, modelConfig, run, download }: FitQuestion): Promise<Fit> => {
     const model = parseModelConfig(modelConfig ?? (await configOf(config)));
-    const limits = await deviceLimits(config.backend, storageLeft);
+    const limits = await deviceLimits(config.backend);
     const known = run === undefined ? undefined : await preparedFor(run, config);
     return plan(model, config, known ? lengthsOf(known) : guessedLengths(config), limits, download);
   };
@@ -84,10 +85,14 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return (await runs.manifest()).config.model === model ? runs.prepared() : undefined;
   };
 
-  /** The model of a run that is going to start; refused before its weights are read where it cannot fit. */
-  const fittingModel = async (manifest: RunManifest): Promise<LanguageModel> => {
-    checkFit(await fitOf({ config: manifest.config, run: manifest.id }));
-    return modelOf(manifest);
+  /**
+   * The model of a run that is going to start, and what its device allows; refused before its weights are read where
+   * it cannot fit.
+   */
+  const fittingModel = async (manifest: RunManifest): Promise<{ model: LanguageModel; limits: Limits }> => {
+    const fit = await fitOf({ config: manifest.config, run: manifest.id });
+    checkFit(fit);
+    return { model: await modelOf(manifest), limits: fit.limits };
   };
 
   /** A device that failed gets no second chance: the next call opens one anew. */
@@ -131,7 +136,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       stopping = abort;
       let embedder: Promise<TextEmbedder & { close(): void }> | undefined;
       try {
-        const model = await fittingModel(manifest).catch(async (error: unknown) => {
+        const { model, limits } = await fittingModel(manifest).catch(async (error: unknown) => {
           // A model that can't be loaded fails its stage like any other failure.
           const problem = runErrorOf(error, 'model');
           const failed: RunManifest = {
@@ -157,7 +162,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
             signal: abort.signal,
             now: () => performance.now(),
             room: storageLeft,
-            limits: await deviceLimits(manifest.config.backend, storageLeft),
+            limits,
             passedCheck,
           },
           until,
@@ -177,7 +182,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     check: async (runId) => {
       const runs = await store(runId);
       const manifest = await runs.manifest();
-      const limits = await deviceLimits(manifest.config.backend, storageLeft);
+      const limits = await deviceLimits(manifest.config.backend);
       return checkRun(await modelOf(manifest), manifest, await runs.dataset(), limits);
     },
     selfCheck: async (runId) => {
@@ -215,12 +220,6 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
       }
     },
   };
-}
-
-/** Bytes that the browser still lets the page store. */
-async function storageLeft(): Promise<number | null> {
-  const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
-  return usage === undefined || quota === undefined ? null : quota - usage;
 }
 
 async function adapterOf(

@@ -1,6 +1,7 @@
 /** What a stopped run offers to do about it, at one press. */
 import { batch } from '@preact/signals';
 import type { RunConfig } from '../../pipeline/config.ts';
+import { lowerRate } from '../../pipeline/diverged.ts';
 import { host } from '../host.ts';
 import { withRun } from '../locks.ts';
 import { problemOf } from '../problems.ts';
@@ -17,9 +18,6 @@ export async function resumeOnWasm(): Promise<void> {
   forceBackend('wasm');
   await start();
 }
-
-/** A tenth, as written in the advice: far enough from what diverged to be worth a try. */
-export const lowerRate = (rate: number): number => Number((rate / 10).toPrecision(2));
 
 const withLowerRate = (config: RunConfig, stage: TrainStage): RunConfig => ({
   ...config,

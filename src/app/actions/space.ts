@@ -1,9 +1,10 @@
 /** What this page takes of the browser's storage, and whether the browser promises to keep it. */
+import { estimateStorage } from '../../storage/space.ts';
 import { askedToKeep, persisted, said, storageUse } from '../signals.ts';
 import { remember } from './memory.ts';
 
 export async function measureStorage(): Promise<void> {
-  const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
+  const { usage, quota } = await estimateStorage();
   if (usage !== undefined && quota !== undefined) storageUse.value = { used: usage, quota };
   persisted.value = (await navigator.storage?.persisted?.()) ?? null;
 }

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { visibleLines } from '../../model/text.ts';
-import { lowerRate, openStage, redoLower, resumeLower, resumeOnWasm, start } from '../actions.ts';
+import { lowerRate } from '../../pipeline/diverged.ts';
+import { openStage, redoLower, resumeLower, resumeOnWasm, start } from '../actions.ts';
 import { config } from '../settings.ts';
 import { busy, type ProblemAction, problem } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';

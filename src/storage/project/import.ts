@@ -4,6 +4,7 @@
  * broken-off import leaves is listed in the journal, and goes with the next `sweep`.
  */
 import type { IDBPDatabase } from 'idb';
+import { checkSpace } from '../space.ts';
 import { exportOwner, type Watch } from './export.ts';
 import { fingerprintOf, ProjectError, type ProjectOwner } from './format.ts';
 import { forget, holdAll, note } from './journal.ts';
@@ -37,7 +38,13 @@ export async function importProject(
   watch: (done: number, total: number) => void,
 ): Promise<Imported[]> {
   const project = await openProject(file, db.version);
-  await checkRoom(project.bytes);
+  await checkSpace(
+    project.bytes,
+    (need, left) =>
+      new ProjectError(
+        `The file holds ${need}, and the browser gives this page only ${left} more. Delete runs you no longer need.`,
+      ),
+  );
   let done = 0;
   const step: Watch = (bytes) => {
     done += bytes;
@@ -49,16 +56,6 @@ export async function importProject(
   if (schema === db.version) return store(db, owners, read, storesIn, signal);
   // The records of an older page become a database of that age, which is then brought up to date as any other.
   return inScratch(project.index, read, (from, stores) => store(db, owners, from, stores, signal));
-}
-
-/** Before anything is written: a full disk is trouble for more than this page. */
-async function checkRoom(bytes: number): Promise<void> {
-  const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
-  if (usage === undefined || quota === undefined || quota - usage >= bytes) return;
-  const megabytes = (x: number) => `${Math.max(0, Math.ceil(x / 1e6)).toLocaleString('en')} MB`;
-  throw new ProjectError(
-    `The file holds ${megabytes(bytes)}, and the browser gives this page only ${megabytes(quota - usage)} more. Delete runs you no longer need.`,
-  );
 }
 
 type Read = (owner: ProjectOwner, store: string) => AsyncIterable<StoredRecord>;
