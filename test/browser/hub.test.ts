@@ -275,9 +275,9 @@ describe('what breaks on the way', () => {
     expect(asked[0]).toBeNull();
     expect(asked).toHaveLength(3);
     const from = asked.slice(1).map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1]));
-    // What the broken connection still held is lost.
+    // What a broken connection still held is lost: of the second, that may be all it sent.
     expect(from[0]).toBeGreaterThan(1_000_000);
-    expect(from[1]).toBeGreaterThan(from[0] ?? 0);
+    expect(from[1]).toBeGreaterThanOrEqual(from[0] ?? 0);
     expect(told.some(({ state, note }) => state === 'waiting' && note.includes('Trying again'))).toBe(true);
     expect(Math.max(...told.map(({ bytes, totalBytes }) => bytes / totalBytes))).toBeLessThanOrEqual(1);
   });
