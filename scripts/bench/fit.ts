@@ -5,19 +5,16 @@ import { PRECISIONS } from '../../src/model/precision.ts';
 import { parseConfig } from '../../src/pipeline/config.ts';
 import { plan } from '../../src/pipeline/fit.ts';
 import { SHAPES, type ShapeName } from '../lib/shapes.ts';
+import type { Row } from './row.ts';
 
 /** As an adapter of desktop machines has them at least. */
 const GPU_BUFFER = 2 ** 31;
 const BACKENDS: readonly Backend[] = ['wasm', 'webgpu'];
 
-/** Rows of a table in Markdown: model, backend, precision, memory, whether it fits. */
-export function fitTable(): string[] {
+/** Groups of 1 + 8 answers of 256 tokens, 128 of prompt, LoRA of rank 8 on all projections. */
+export function fitRows(): Row[] {
   const config = { sample: { maxTokens: 256 }, dpo: { negatives: 8 } };
-  const lines = [
-    `Groups of 1 + ${config.dpo.negatives} answers of ${config.sample.maxTokens} tokens, 128 of prompt, LoRA of rank 8 on all projections.`,
-    '| model | backend | precision | peak | of it WebAssembly or GPU | fits | trade |',
-    '|---|---|---|---|---|---|---|',
-  ];
+  const rows: Row[] = [];
   for (const name of Object.keys(SHAPES) as ShapeName[]) {
     const model = parseModelConfig(SHAPES[name]);
     for (const backend of BACKENDS) {
@@ -28,13 +25,15 @@ export function fitTable(): string[] {
         const place = backend === 'wasm' ? need.heap : need.gpu;
         const trade = `${memory.keep ? 'kept' : 'again'}, ${memory.rows} rows, ${memory.sampleRows} answers`;
         const gb = (bytes: number) => (bytes / 1e9).toFixed(2);
-        lines.push(
-          `| ${name} | ${backend} | ${precision} | ${gb(need.peak)} GB | ${gb(place)} GB | ${fit.fits ? 'yes' : 'no'} | ${trade} |`,
-        );
+        rows.push({
+          name: `${name}, ${backend}, ${precision}`,
+          value: `${gb(need.peak)} GB, ${fit.fits ? 'fits' : 'does not fit'}`,
+          peer: `${gb(place)} GB of it ${backend === 'wasm' ? 'WebAssembly' : 'GPU'}; ${trade}`,
+        });
       }
     }
   }
-  return lines;
+  return rows;
 }
 
 const limits = (backend: Backend) => ({

@@ -4,70 +4,35 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Page } from 'playwright';
-import { createServer } from 'vite';
-import { ortFiles, SHARED } from '../../vite.config.ts';
-import { chromiumFlags, hasGpu } from '../chromium.ts';
-import { ISOLATION_HEADERS } from '../lib/headers.ts';
-import { setup } from '../setup.ts';
+import type { Page } from 'playwright';
+import { hasGpu } from '../chromium.ts';
+import { PATIENCE, withBenchPage } from './browser.ts';
 import type { GpuBench } from './gpu/page.ts';
 import { type AdapterFacts, type Measured, PEAK, PLANS, type Plan, TINY } from './gpu/plan.ts';
-
-export interface GpuRow {
-  readonly name: string;
-  readonly value: string;
-  readonly peer: string;
-}
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** The longest that one measurement may take, in milliseconds: models are made up and compiled in it. */
-const PATIENCE = 1_800_000;
+import type { Row } from './row.ts';
 
 /**
  * @param tiny on the emulated adapter, with shapes that it can carry: shows that the benchmark itself works
  */
-export async function gpuRows(tiny: boolean): Promise<GpuRow[]> {
+export async function gpuRows(tiny: boolean): Promise<Row[]> {
   if (!tiny && !hasGpu()) return [notRun('this machine shows no graphics processor')];
-  const server = await createServer({
-    ...SHARED,
-    configFile: false,
-    root: ROOT,
-    logLevel: 'error',
-    plugins: [ortFiles()],
-    server: { headers: ISOLATION_HEADERS, host: '127.0.0.1', port: 0 },
-  });
-  await server.listen();
-  const [address] = server.resolvedUrls?.local ?? [];
-  if (address === undefined) throw new Error('internal: the server has no address');
-  const browser = await chromium.launch({
-    executablePath: setup(),
-    headless: true,
-    args: chromiumFlags(tiny ? 'software' : 'hardware'),
-  });
-  try {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(PATIENCE);
-    await page.goto(`${address}scripts/bench/gpu/index.html`);
+  return withBenchPage('scripts/bench/gpu/index.html', tiny ? 'software' : 'hardware', async (page) => {
     await page.waitForFunction(() => window.gpuBench !== undefined);
     const adapter = await page.evaluate(() => window.gpuBench.adapter());
     if (!adapter) return [notRun('the browser offers no GPU adapter on this machine')];
     if (adapter.software && !tiny) return [notRun(`the only adapter computes in software (${adapter.name})`)];
     return await measured(page, adapter, tiny);
-  } finally {
-    await browser.close();
-    await server.close();
-  }
+  });
 }
 
-const notRun = (why: string): GpuRow => ({
+const notRun = (why: string): Row => ({
   name: 'GPU: sampling and training',
   value: 'not run',
   peer: `${why}; --tiny tries the benchmark itself on the emulated one`,
 });
 
-async function measured(page: Page, adapter: AdapterFacts, tiny: boolean): Promise<GpuRow[]> {
-  const rows: GpuRow[] = [
+async function measured(page: Page, adapter: AdapterFacts, tiny: boolean): Promise<Row[]> {
+  const rows: Row[] = [
     {
       name: 'GPU',
       value: adapter.name,
@@ -117,7 +82,7 @@ const flops = (rate: number): string =>
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 
-function modelRows(plan: Plan, precision: string, m: Measured, peak: number): GpuRow[] {
+function modelRows(plan: Plan, precision: string, m: Measured, peak: number): Row[] {
   const name = `${plan.model} (${(m.parameters / 1e6).toFixed(0)} M), ${precision}`;
   return [
     ...m.sampling.map(({ rows, tokensPerSecond }) => ({
@@ -142,7 +107,7 @@ interface TorchResult {
 }
 
 /** The step in PyTorch, on CUDA where it finds that, else on the processor. PYTHON names another interpreter. */
-function torchRow(plan: Plan, precision: 'f32' | 'f16', m: Measured): GpuRow {
+function torchRow(plan: Plan, precision: 'f32' | 'f16', m: Measured): Row {
   const name = `${plan.model}, ${precision}: PyTorch`;
   const script = fileURLToPath(new URL('gpu/step.py', import.meta.url));
   const python = process.env.PYTHON ?? 'python3';

@@ -2,50 +2,24 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright';
-import { createServer } from 'vite';
-import { ortFiles, SHARED } from '../../vite.config.ts';
 import { chromiumFlags } from '../chromium.ts';
-import { ISOLATION_HEADERS } from '../lib/headers.ts';
 import { setup } from '../setup.ts';
+import { PATIENCE, withSources } from './browser.ts';
 import { MEMORY_PLANS, type MemoryFigures, type MemoryPlan } from './memory/plan.ts';
 import { watchProcesses } from './processes.ts';
-
-export interface MemoryRow {
-  readonly name: string;
-  readonly value: string;
-  readonly peer: string;
-}
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** The longest that one model may take, in milliseconds. */
-const PATIENCE = 3_600_000;
+import type { Row } from './row.ts';
 
 /** @param names of plans; all where there are none */
-export async function memoryRows(names: readonly string[]): Promise<MemoryRow[]> {
-  const server = await createServer({
-    ...SHARED,
-    configFile: false,
-    root: ROOT,
-    logLevel: 'error',
-    plugins: [ortFiles()],
-    // A file that changes meanwhile must not reload the page.
-    server: { headers: ISOLATION_HEADERS, host: '127.0.0.1', port: 0, hmr: false, watch: null },
-  });
-  await server.listen();
-  const address = server.resolvedUrls?.local[0] ?? '';
-  try {
-    const rows: MemoryRow[] = [];
+export const memoryRows = (names: readonly string[]): Promise<Row[]> =>
+  withSources(async (address) => {
+    const rows: Row[] = [];
     for (const [name, plan] of Object.entries(MEMORY_PLANS)) {
       if (names.length > 0 && !names.includes(name)) continue;
       rows.push(...rowsOf(plan, await inBrowser(`${address}scripts/bench/memory/index.html`, plan)));
     }
     return rows;
-  } finally {
-    await server.close();
-  }
-}
+  });
 
 /** In a browser of its own: memory that one model leaves behind must not help another. */
 async function inBrowser(url: string, plan: MemoryPlan): Promise<MemoryFigures & { process: number | null }> {
@@ -69,7 +43,7 @@ async function inBrowser(url: string, plan: MemoryPlan): Promise<MemoryFigures &
   }
 }
 
-function rowsOf(plan: MemoryPlan, figures: MemoryFigures & { process: number | null }): MemoryRow[] {
+function rowsOf(plan: MemoryPlan, figures: MemoryFigures & { process: number | null }): Row[] {
   const { need, memory, trades, heapTrained, heapSampled, process, stepSeconds } = figures;
   const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
   const against = (estimated: number, measured: number) =>

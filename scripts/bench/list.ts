@@ -1,0 +1,57 @@
+/** All benchmarks there are, in the table's order. */
+import { spawnSync } from 'node:child_process';
+import { checkpointRow } from './checkpoint.ts';
+import { samplingRow, trainingRow } from './default-model.ts';
+import { fitRows } from './fit.ts';
+import { gpuRows } from './gpu.ts';
+import { importRow } from './import.ts';
+import { memoryRows } from './memory.ts';
+import { precisionRows } from './precision.ts';
+import type { Bench, Row } from './row.ts';
+
+function demoRow(): Row {
+  const start = performance.now();
+  const { status } = spawnSync('npm', ['run', '-s', 'demo'], { stdio: 'inherit' });
+  const time = (performance.now() - start) / 1000;
+  return {
+    name: 'npm run demo, wall time',
+    value: status === 0 ? `${time.toFixed(0)} s` : `failed (${status})`,
+    peer: 'at most 300 s',
+  };
+}
+
+export const BENCHES: readonly Bench[] = [
+  { name: 'sampling', about: 'answers of the embedded model', rows: async () => [await samplingRow()] },
+  {
+    name: 'training',
+    about: 'a step of the embedded model against its bare products',
+    rows: async () => [await trainingRow()],
+  },
+  {
+    name: 'checkpoint',
+    about: "checkpoints' share of training",
+    onlyByName: true,
+    rows: async () => [await checkpointRow()],
+  },
+  {
+    name: 'import',
+    about: '100,000 rows through the page',
+    onlyByName: true,
+    rows: async () => [await importRow()],
+  },
+  {
+    name: 'precision',
+    about: 'training on bases of fewer bits',
+    onlyByName: true,
+    rows: () => precisionRows(),
+  },
+  {
+    name: 'memory',
+    about: 'estimate against peak; words: embedded, stories, smol, smol-q8, group',
+    onlyByName: true,
+    rows: ({ words }) => memoryRows(words),
+  },
+  { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
+  { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
+  { name: 'demo', about: 'the main job, wall time', rows: async () => [demoRow()] },
+];
