@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { checkpointRow } from './checkpoint.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
+import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
@@ -27,6 +28,7 @@ export const BENCHES: readonly Bench[] = [
     about: 'a step of the embedded model against its bare products',
     rows: async () => [await trainingRow()],
   },
+  { name: 'embedding', about: 'answers in vectors, against transformers.js', rows: () => embeddingRows() },
   {
     name: 'checkpoint',
     about: "checkpoints' share of training",
