@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { checkpointRow } from './checkpoint.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
 import { dpoRows } from './dpo.ts';
+import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
@@ -31,6 +32,7 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'dpo', about: 'a group of 1 + k answers against k pairs', rows: () => dpoRows() },
   { name: 'step', about: 'a LoRA step against its bare products, and PyTorch', rows: () => stepRows() },
+  { name: 'embedding', about: 'answers in vectors, against transformers.js', rows: () => embeddingRows() },
   {
     name: 'checkpoint',
     about: "checkpoints' share of training",
