@@ -1,6 +1,7 @@
 /** All benchmarks there are, in the table's order. */
 import { spawnSync } from 'node:child_process';
 import { checkpointRow } from './checkpoint.ts';
+import { countRows } from './counts.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
 import { fitRows } from './fit.ts';
 import { gpuRows } from './gpu.ts';
@@ -53,5 +54,11 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
   { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
+  {
+    name: 'counts',
+    about: 'what decoding and training ask of a GPU, on any adapter',
+    onlyByName: true,
+    rows: () => countRows(),
+  },
   { name: 'demo', about: 'the main job, wall time', rows: async () => [demoRow()] },
 ];
