@@ -279,6 +279,41 @@ export class Device {
     return new this.options.ort.Tensor(dtype, data, staticShape(shape, 'tensor'));
   }
 
+  /**
+   * A tensor of these numbers that takes the place of one made here before, and its memory where it has the same shape.
+   * What runs take from the host is sent anew by each of them; this is sent once.
+   */
+  renew(before: Tensor | undefined, data: TensorData, shape: readonly number[]): Tensor {
+    if (!this.memory) return this.host(data, shape);
+    if (before && before.type === dtypeOf(data) && before.dims.join() === shape.join()) {
+      this.memory.write(before, 0, data);
+      return before;
+    }
+    if (before) dispose(before);
+    return this.upload(data, shape);
+  }
+
+  /** The numbers of several float32 tensors, with one wait for all of them. */
+  async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    const { memory } = this;
+    if (!memory) {
+      const all: Float32Array[] = [];
+      for (const tensor of tensors) all.push((await this.readFloats(tensor)).slice());
+      return all;
+    }
+    const reader = memory.reader(tensors);
+    try {
+      const bytes = await this.exclusive(() => reader.read());
+      let at = 0;
+      return tensors.map(({ size }) => {
+        at += size * 4;
+        return new Float32Array(bytes, at - size * 4, size);
+      });
+    } finally {
+      reader.dispose();
+    }
+  }
+
   /** The numbers of a float32 tensor, wherever it lives. */
   async readFloats(tensor: Tensor): Promise<Float32Array> {
     const data = await this.exclusive(() => tensor.getData());

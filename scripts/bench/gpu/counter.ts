@@ -20,8 +20,8 @@ export interface GpuCounts {
   readonly pipelines: number;
 }
 
+/** Buffers that shaders use, made and not destroyed. What passes through mapped ones is gone with the next collection. */
 export interface GpuHeld {
-  /** Buffers that were made and neither destroyed nor collected. */
   readonly buffers: number;
   readonly bytes: number;
   /** The most bytes there were at once since `forgetMost`. */
@@ -55,53 +55,58 @@ const gone = (size: number) => {
 /** onnxruntime lets go of some buffers without destroying them. */
 const collected = new FinalizationRegistry<number>(gone);
 
-/** Tells `see` of every call of a method, once it is made. */
-function watch<T extends object, K extends keyof T>(
-  prototype: T,
-  name: K,
-  see: (self: T, result: unknown, given: readonly unknown[]) => void,
-): void {
-  const original = prototype[name];
-  if (typeof original !== 'function') throw new Error(`internal: ${String(name)} is no method`);
-  Object.defineProperty(prototype, name, {
-    configurable: true,
-    writable: true,
-    value: function (this: T, ...given: unknown[]): unknown {
-      const result: unknown = Reflect.apply(original, this, given);
-      see(this, result, given);
-      return result;
-    },
-  });
-}
-
-watch(GPUDevice.prototype, 'createBuffer', (_, buffer, [descriptor]) => {
-  const { size, mappedAtCreation = false } = descriptor as GPUBufferDescriptor;
+const createBuffer = GPUDevice.prototype.createBuffer;
+GPUDevice.prototype.createBuffer = function (descriptor) {
+  const buffer = createBuffer.call(this, descriptor);
+  const { size, usage, mappedAtCreation = false } = descriptor;
   so.buffers++;
   so.bytesAllocated += size;
   if (mappedAtCreation) {
     so.uploads++;
     so.bytesUploaded += size;
   }
-  if (!(buffer instanceof GPUBuffer)) return;
-  sizes.set(buffer, size);
-  collected.register(buffer, size, buffer);
-  held.buffers++;
-  held.bytes += size;
-  held.mostBytes = Math.max(held.mostBytes, held.bytes);
-});
-watch(GPUBuffer.prototype, 'destroy', (buffer) => {
-  const size = sizes.get(buffer);
-  if (size === undefined) return;
-  sizes.delete(buffer);
-  collected.unregister(buffer);
-  gone(size);
-});
-watch(GPUBuffer.prototype, 'mapAsync', (_, __, [mode]) => {
+  if ((usage & (GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM)) !== 0) {
+    sizes.set(buffer, size);
+    collected.register(buffer, size, buffer);
+    held.buffers++;
+    held.bytes += size;
+    held.mostBytes = Math.max(held.mostBytes, held.bytes);
+  }
+  return buffer;
+};
+const destroy = GPUBuffer.prototype.destroy;
+GPUBuffer.prototype.destroy = function () {
+  const size = sizes.get(this);
+  if (size !== undefined) gone(size);
+  sizes.delete(this);
+  collected.unregister(this);
+  return destroy.call(this);
+};
+
+/** Tells `see` the arguments of every call of a method. */
+function watch<T extends object>(
+  prototype: T,
+  name: keyof T & string,
+  see: (given: readonly unknown[]) => void,
+): void {
+  const original: unknown = prototype[name];
+  if (typeof original !== 'function') throw new Error(`internal: ${name} is no method`);
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    writable: true,
+    value: function (this: T, ...given: unknown[]): unknown {
+      see(given);
+      return Reflect.apply(original, this, given);
+    },
+  });
+}
+
+watch(GPUBuffer.prototype, 'mapAsync', ([mode]) => {
   if (mode === GPUMapMode.READ) so.readBacks++;
 });
-watch(GPUQueue.prototype, 'writeBuffer', (_, __, [, , data, from = 0, size]) => {
+watch(GPUQueue.prototype, 'writeBuffer', ([, , data, from = 0, size]) => {
   so.uploads++;
-  so.bytesUploaded += written(data, from, size);
+  so.bytesUploaded += written(data, Number(from), size);
 });
 watch(GPUQueue.prototype, 'submit', () => so.submits++);
 watch(GPUComputePassEncoder.prototype, 'dispatchWorkgroups', () => so.dispatches++);
@@ -111,20 +116,28 @@ watch(GPUDevice.prototype, 'createComputePipeline', () => so.pipelines++);
 watch(GPUDevice.prototype, 'createComputePipelineAsync', () => so.pipelines++);
 
 /** Bytes of a `writeBuffer`: `from` and `size` count elements of a typed array, bytes of anything else. */
-function written(data: unknown, from: unknown, size: unknown): number {
-  if (!(ArrayBuffer.isView(data) || data instanceof ArrayBuffer || data instanceof SharedArrayBuffer))
-    return 0;
-  const width = 'BYTES_PER_ELEMENT' in data ? Number(data.BYTES_PER_ELEMENT) : 1;
-  return typeof size === 'number' ? size * width : data.byteLength - Number(from) * width;
+function written(data: unknown, from: number, size: unknown): number {
+  const view = ArrayBuffer.isView(data);
+  if (!view && !(data instanceof ArrayBuffer) && !(data instanceof SharedArrayBuffer)) return 0;
+  const width = view && 'BYTES_PER_ELEMENT' in data ? Number(data.BYTES_PER_ELEMENT) : 1;
+  return typeof size === 'number' ? size * width : data.byteLength - from * width;
+}
+
+/** All since the page began. */
+export const gpuCounts = (): GpuCounts => ({ ...so });
+
+/** What was asked of the GPU since then. */
+export function since(before: GpuCounts): GpuCounts {
+  const result: Mutable<GpuCounts> = { ...NOTHING };
+  for (const name of COUNTED) result[name] = so[name] - before[name];
+  return result;
 }
 
 /** What `work` asked of the GPU. */
 export async function counted(work: () => Promise<unknown>): Promise<GpuCounts> {
-  const before = { ...so };
+  const before = gpuCounts();
   await work();
-  const result: Mutable<GpuCounts> = { ...NOTHING };
-  for (const name of COUNTED) result[name] = so[name] - before[name];
-  return result;
+  return since(before);
 }
 
 export function gpuHeld(): GpuHeld {
