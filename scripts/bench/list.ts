@@ -8,6 +8,7 @@ import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
 import { precisionRows } from './precision.ts';
 import type { Bench, Row } from './row.ts';
+import { soakRows } from './soak.ts';
 
 function demoRow(): Row {
   const start = performance.now();
@@ -53,5 +54,11 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
   { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
+  {
+    name: 'soak',
+    about: 'whole runs for an hour (--minutes N), memory watched; word: webgpu',
+    onlyByName: true,
+    rows: soakRows,
+  },
   { name: 'demo', about: 'the main job, wall time', rows: async () => [demoRow()] },
 ];
