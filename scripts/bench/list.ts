@@ -8,6 +8,7 @@ import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
 import { precisionRows } from './precision.ts';
 import type { Bench, Row } from './row.ts';
+import { scaleRows } from './scale.ts';
 import { soakRows } from './soak.ts';
 
 function demoRow(): Row {
@@ -54,6 +55,12 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
   { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
+  {
+    name: 'scale',
+    about: 'cost as a run grows; words: prompts, k, length, size',
+    onlyByName: true,
+    rows: scaleRows,
+  },
   {
     name: 'soak',
     about: 'whole runs for an hour (--minutes N), memory watched; word: webgpu',

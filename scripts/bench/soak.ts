@@ -2,27 +2,20 @@
  * `npm run bench -- --only soak [webgpu] [--minutes 60]`: whole short runs on the built page, one after the other,
  * each deleted when it is done; whether anything is left of them, in memory or stored.
  */
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Page } from 'playwright';
-import { transformWithOxc } from 'vite';
+import type { Page } from 'playwright';
 import { parseConfig } from '../../src/pipeline/config.ts';
-import { chromiumFlags } from '../chromium.ts';
-import { freshDist } from '../headless/build.ts';
 import { loadDataset } from '../headless/data.ts';
-import { startServer } from '../headless/server.ts';
-import { setup } from '../setup.ts';
-import { PATIENCE } from './browser.ts';
 import { median } from './measure.ts';
 import { memoryNow } from './processes.ts';
 import type { BenchOptions, Row } from './row.ts';
 import { type Heaps, heaps } from './soak/heaps.ts';
 import { trend } from './soak/trend.ts';
+import { openJobs, type WatchedApp, withWatchedApp } from './soak/watched.ts';
 
 const DATA = fileURLToPath(new URL('../../public/datasets/word-helper/train.jsonl', import.meta.url));
-const INSTRUMENT = fileURLToPath(new URL('./soak/instrument.ts', import.meta.url));
 const MINUTES = 60;
 
 /** Every stage has several units of work. */
@@ -68,50 +61,37 @@ const WATCHED: Readonly<Record<Series, Watched>> = {
 const SERIES = Object.keys(WATCHED).filter((name): name is Series => name in WATCHED);
 const COUNTED: ReadonlySet<Series> = new Set(['connections', 'workers']);
 
-export async function soakRows({ words, minutes }: BenchOptions): Promise<Row[]> {
+export function soakRows({ words, minutes }: BenchOptions): Promise<Row[]> {
   const backend = words.includes('webgpu') ? 'webgpu' : 'wasm';
-  const scratch = await mkdtemp(join(tmpdir(), 'self-contrast-soak-'));
-  const script = await instrument();
-  const server = await startServer(await watchedDist(scratch, script));
-  const profile = join(scratch, 'profile');
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: setup(),
-    headless: true,
-    args: chromiumFlags(backend === 'webgpu' ? 'software' : 'none'),
-  });
-  try {
-    const config = parseConfig({ backend, ...SHORT });
-    const file = join(scratch, 'dataset.json');
-    await writeFile(file, JSON.stringify((await loadDataset(DATA, config)).dataset));
-    const dataset = server.offer({ kind: 'file', name: 'dataset.json', path: file });
-    const job = { config, name: 'soak', dataset, check: false, inbox: null, extras: null };
-    const page = context.pages()[0] ?? (await context.newPage());
-    page.setDefaultTimeout(PATIENCE);
-    await page.addInitScript(script);
-    await page.goto(`${server.origin}/headless.html`);
-    await page.waitForFunction(() => window.selfContrast !== undefined);
-    const samples: Sample[] = [];
-    const started = performance.now();
-    const hours = () => (performance.now() - started) / 3_600_000;
-    while (hours() * 60 < (minutes ?? MINUTES)) {
-      await page.evaluate(async (given) => {
-        const id = await window.selfContrast.create(given);
-        const result = await window.selfContrast.resume(id, null);
-        if (result.type !== 'done') throw new Error(`the run ended as ${JSON.stringify(result)}`);
-        await window.selfContrast.remove(id);
-      }, job);
-      const sample = { hours: hours(), ...(await sampled(page, profile)) };
-      samples.push(sample);
-      console.log(
-        `${(sample.hours * 60).toFixed(1).padStart(6)} min  ${SERIES.map(told(sample)).join('  ')}`,
-      );
-    }
-    return [soakRow(backend, samples)];
-  } finally {
-    await context.close();
-    await server.close();
-    await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+  return withWatchedApp(backend === 'webgpu' ? 'software' : 'none', async (app) => [
+    soakRow(backend, await runsFor(app, backend, minutes ?? MINUTES)),
+  ]);
+}
+
+/** Runs until the time is over; what was held and stored after each. */
+async function runsFor(app: WatchedApp, backend: 'wasm' | 'webgpu', minutes: number): Promise<Sample[]> {
+  const { page, server, profile, scratch } = app;
+  const config = parseConfig({ backend, ...SHORT });
+  const file = join(scratch, 'dataset.json');
+  await writeFile(file, JSON.stringify((await loadDataset(DATA, config)).dataset));
+  const dataset = server.offer({ kind: 'file', name: 'dataset.json', path: file });
+  const job = { config, name: 'soak', dataset, check: false, inbox: null, extras: null };
+  await openJobs(app);
+  const samples: Sample[] = [];
+  const started = performance.now();
+  const hours = () => (performance.now() - started) / 3_600_000;
+  while (hours() * 60 < minutes) {
+    await page.evaluate(async (given) => {
+      const id = await window.selfContrast.create(given);
+      const result = await window.selfContrast.resume(id, null);
+      if (result.type !== 'done') throw new Error(`the run ended as ${JSON.stringify(result)}`);
+      await window.selfContrast.remove(id);
+    }, job);
+    const sample = { hours: hours(), ...(await sampled(page, profile)) };
+    samples.push(sample);
+    console.log(`${(sample.hours * 60).toFixed(1).padStart(6)} min  ${SERIES.map(told(sample)).join('  ')}`);
   }
+  return samples;
 }
 
 const amount = (series: Series, value: number): string =>
@@ -123,27 +103,6 @@ async function sampled(page: Page, profile: string): Promise<Omit<Sample, 'hours
   const held = await heaps(page);
   const stored = await page.evaluate(async () => (await navigator.storage.estimate()).usage ?? 0);
   return { ...held, ...(memoryNow(profile) ?? { page: 0, browser: 0 }), stored };
-}
-
-/** The text that counts, as JavaScript. */
-async function instrument(): Promise<string> {
-  const { code } = await transformWithOxc(await readFile(INSTRUMENT, 'utf8'), INSTRUMENT);
-  return code;
-}
-
-/** The built app with `script` before each of its workers' own text. */
-async function watchedDist(scratch: string, script: string): Promise<string> {
-  const dist = join(scratch, 'dist');
-  await cp(await freshDist(console.log), dist, { recursive: true });
-  const workers = /^(model|embedder|data|project|hub)-.*\.js$/;
-  for (const folder of ['assets', 'hub']) {
-    for (const name of await readdir(join(dist, folder))) {
-      if (!workers.test(name)) continue;
-      const path = join(dist, folder, name);
-      await writeFile(path, `${script}\n${await readFile(path, 'utf8')}`);
-    }
-  }
-  return dist;
 }
 
 function soakRow(backend: string, samples: readonly Sample[]): Row {
