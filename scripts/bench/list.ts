@@ -2,12 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { checkpointRow } from './checkpoint.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
+import { dpoRows } from './dpo.ts';
+import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
 import { precisionRows } from './precision.ts';
 import type { Bench, Row } from './row.ts';
+import { stepRows } from './step.ts';
 
 function demoRow(): Row {
   const start = performance.now();
@@ -27,6 +30,9 @@ export const BENCHES: readonly Bench[] = [
     about: 'a step of the embedded model against its bare products',
     rows: async () => [await trainingRow()],
   },
+  { name: 'dpo', about: 'a group of 1 + k answers against k pairs', rows: () => dpoRows() },
+  { name: 'step', about: 'a LoRA step against its bare products, and PyTorch', rows: () => stepRows() },
+  { name: 'embedding', about: 'answers in vectors, against transformers.js', rows: () => embeddingRows() },
   {
     name: 'checkpoint',
     about: "checkpoints' share of training",

@@ -36,6 +36,20 @@ export function watchProcesses(profile: string): { stop(): ProcessUse } {
   };
 }
 
+export interface ProcessMemory {
+  /** Bytes of the page with its workers. */
+  readonly page: number;
+  /** Bytes of the whole browser; memory that its processes share counts for each. */
+  readonly browser: number;
+}
+
+/** What the browser on `profile` takes now; null where /proc is not. */
+export function memoryNow(profile: string): ProcessMemory | null {
+  if (process.platform !== 'linux') return null;
+  const all = browserProcesses(profile);
+  return { page: pageMemory(all), browser: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
 const pageMemory = (list: readonly BrowserProcess[]): number =>
   list.filter(({ line }) => line.includes('--type=renderer')).reduce((sum, { bytes }) => sum + bytes, 0);
 

@@ -2,7 +2,6 @@
 import type { RunConfig } from '../pipeline/config.ts';
 import type { Dataset, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
 import type { CheckResult, ExportFile } from '../pipeline/worker-api.ts';
-import { openStorage, type Storage } from '../storage/index.ts';
 import { callWorker, runStored } from './client.ts';
 import {
   type ExtraProgress,
@@ -11,6 +10,7 @@ import {
   writeExtras,
 } from './headless-exports.ts';
 import { fetchModels, type ModelProgress, stopFetching } from './headless-models.ts';
+import { host } from './host.ts';
 import { withRun } from './locks.ts';
 
 export interface HeadlessJob {
@@ -40,6 +40,8 @@ export interface HeadlessApi {
   create(job: HeadlessJob): Promise<string>;
   /** The runs that this browser profile holds, the newest first. */
   runs(): Promise<RunManifest[]>;
+  /** Deletes a run with all it owns. */
+  remove(runId: string): Promise<void>;
   /** Goes on with a stored run; files are posted as those of a job are. */
   resume(runId: string, inbox: string | null): Promise<HeadlessResult>;
   /** Ends the run at the next safe point; `start` then answers 'stopped'. */
@@ -73,39 +75,28 @@ function start(job: HeadlessJob): Promise<HeadlessResult> {
   return told(async () => {
     const id = await create(job);
     if (job.check) return { type: 'check', check: await callWorker((api) => api.check(id)) };
-    return work(await openStorage(), id, job);
+    return work(id, job);
   });
 }
 
 async function create({ config: asked, token = null, name, dataset }: HeadlessJob): Promise<string> {
   const config = await fetchModels(asked, token, (progress) => window.onSelfContrastModel?.(progress));
-  const storage = await openStorage();
-  const { id: datasetId } = await storage.data.save(await fetchDataset(dataset));
-  const { id } = await storage.createRun({ name, config, datasetId });
+  const { id: datasetId } = await (await host.data()).save(await fetchDataset(dataset));
+  const { id } = await host.createRun({ name, config, datasetId });
   return id;
 }
 
 function resume(runId: string, inbox: string | null): Promise<HeadlessResult> {
-  return told(async () => work(await openStorage(), runId, { inbox, extras: null }));
-}
-
-async function runs(): Promise<RunManifest[]> {
-  const storage = await openStorage();
-  try {
-    return await storage.listRuns();
-  } finally {
-    storage.close();
-  }
+  return told(() => work(runId, { inbox, extras: null }));
 }
 
 async function work(
-  storage: Storage,
   id: string,
   { inbox, extras }: { readonly inbox: string | null; readonly extras: HeadlessExtras | null },
 ): Promise<HeadlessResult> {
   await withRun(id, () => runStored(id, onEvent));
   if (stopping) return { type: 'stopped' };
-  const finished = await storage.run(id).manifest();
+  const finished = await (await host.runStore(id)).manifest();
   if (finished.error !== undefined) return { type: 'failed', error: finished.error };
   const done = { type: 'done', manifest: finished, remarks: [], failures: [] } as const;
   if (inbox === null) return done;
@@ -157,4 +148,6 @@ function runError(error: unknown): RunError {
   return { stage: 'model', code: 'failed', message, details: stack ?? '' };
 }
 
-window.selfContrast = { start, create, runs, resume, stop };
+const remove = (id: string): Promise<void> => withRun(id, () => host.deleteRun(id));
+
+window.selfContrast = { start, create, runs: host.listRuns, remove, resume, stop };
