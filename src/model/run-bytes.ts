@@ -12,6 +12,7 @@ import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
 import { modelWeights, trainableLayer, unitSize } from './parameters.ts';
 import { prefillGraph, promptsTogether } from './prefill-graph.ts';
+import { roundGraph } from './round-graph.ts';
 import { stepGraph } from './step-graph.ts';
 import { segmentGraphs } from './training-graphs.ts';
 import { weightBytes } from './weight-form.ts';
@@ -174,10 +175,12 @@ function measureSampling(
   const shape = { slice: SLICE, kinds: kindsWithin(c.layerKinds, room) };
   const rule = { temperature: 1, topP: 1, topK: 0 };
   const model = (g: Graph) => inputModel(g, c, null, numbers);
-  const step = footprint(stepGraph(c, shape, rule, model), { rows: sampleRows, past: room, drawn: SLICE });
+  const step = numbers.gpu
+    ? footprint(stepGraph(c, { rows: sampleRows, room, kinds: shape.kinds }, rule, null, model))
+    : footprint(roundGraph(c, shape, rule, model), { rows: sampleRows, past: room, drawn: SLICE });
   const length = padLength(Math.max(1, promptTokens - 1));
   const prompts = promptsTogether(length);
-  const read = footprint(prefillGraph(c, length, kindsWithin(c.layerKinds, length), model), {
+  const read = footprint(prefillGraph(c, length, kindsWithin(c.layerKinds, length), model, !numbers.gpu), {
     prompts,
     tokens: prompts * length,
   });
