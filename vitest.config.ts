@@ -29,7 +29,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           // What the page shows comes when it comes: other work may fill the cores.
           expect: { poll: { timeout: 20_000 } },
-          // Each drives a browser of its own that fills the cores by itself; and after the unit tests.
+          // Each drives a browser of its own; one at a time, and after the unit tests.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
@@ -45,9 +45,9 @@ export default defineConfig({
           globalSetup: 'test/fixtures/hub-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // One page at a time: tests that train fill the cores by themselves.
+          // One page at a time, beside one test of the built page: neither keeps two cores busy alone.
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
           browser: {
             enabled: true,
             headless: true,

@@ -113,7 +113,7 @@ function torchRow(plan: Plan, precision: 'f32' | 'f16', m: Measured): Row {
   const python = process.env.PYTHON ?? 'python3';
   if (spawnSync(python, ['-c', 'import torch']).status !== 0)
     return { name, value: 'not run', peer: `${python} has no torch` };
-  const input = JSON.stringify({ ...plan, shape: m.shape, half: precision === 'f16' });
+  const input = JSON.stringify({ ...plan, shape: m.shape, half: precision === 'f16', threads: 0 });
   const { status, stdout, stderr } = spawnSync(python, [script], {
     input,
     encoding: 'utf8',

@@ -2,14 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { checkpointRow } from './checkpoint.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
+import { dpoRows } from './dpo.ts';
+import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
 import { precisionRows } from './precision.ts';
 import type { Bench, Row } from './row.ts';
-import { scaleRows } from './scale.ts';
-import { soakRows } from './soak.ts';
+import { stepRows } from './step.ts';
 
 function demoRow(): Row {
   const start = performance.now();
@@ -29,6 +30,9 @@ export const BENCHES: readonly Bench[] = [
     about: 'a step of the embedded model against its bare products',
     rows: async () => [await trainingRow()],
   },
+  { name: 'dpo', about: 'a group of 1 + k answers against k pairs', rows: () => dpoRows() },
+  { name: 'step', about: 'a LoRA step against its bare products, and PyTorch', rows: () => stepRows() },
+  { name: 'embedding', about: 'answers in vectors, against transformers.js', rows: () => embeddingRows() },
   {
     name: 'checkpoint',
     about: "checkpoints' share of training",
@@ -55,17 +59,5 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
   { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
-  {
-    name: 'scale',
-    about: 'cost as a run grows; words: prompts, k, length, size',
-    onlyByName: true,
-    rows: scaleRows,
-  },
-  {
-    name: 'soak',
-    about: 'whole runs for an hour (--minutes N), memory watched; word: webgpu',
-    onlyByName: true,
-    rows: soakRows,
-  },
   { name: 'demo', about: 'the main job, wall time', rows: async () => [demoRow()] },
 ];

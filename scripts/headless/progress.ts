@@ -12,6 +12,8 @@ const FIGURES: readonly (readonly [key: string, label: string])[] = [
   ['rewardMargin', 'margin'],
   ['rewardAccuracy', 'reward accuracy'],
   ['tokensPerSecond', 'tokens/s'],
+  // While sampling: prompts whose answers are embedded already.
+  ['compared', 'compared'],
 ];
 
 export interface Terminal {

@@ -286,7 +286,8 @@ export function clearedManifest(manifest: RunManifest, stage: Stage): RunManifes
   const rest = {
     ...kept,
     ...(gone('model') ? {} : { model, device }),
-    ...(gone('filter') ? {} : { embedder }),
+    // A filter that is redone has the similarities of the answers that stay.
+    ...(gone('sample') ? {} : { embedder }),
     // Chosen anew for the settings unless a stage that stays may be under way with it.
     ...(COMPUTED.every((each) => gone(each) || manifest.stages[each] === 'done') ? {} : { memory }),
   };

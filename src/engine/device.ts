@@ -18,12 +18,15 @@ import {
   staticShape,
   type TensorData,
 } from '../graph/index.ts';
-import { AdvisedError } from '../model/advised.ts';
 import type { Numbers } from '../model/matrix.ts';
 import { keptAs, type Precision } from '../model/precision.ts';
+import { DeviceError, DeviceLostError, driverError } from './device-error.ts';
+import { ARRAYS, GpuMemory } from './gpu-memory.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
 import type { DeviceInfo } from './types.ts';
+
+export { DeviceError, DeviceLostError } from './device-error.ts';
 
 /** What onnxruntime-web and onnxruntime-node have in common. */
 export interface Ort {
@@ -47,22 +50,13 @@ export function dispose(...tensors: readonly Tensor[]): void {
   for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
 }
 
-/** The device can't go on (lost, out of memory); what was read back or stored before is safe. */
-export class DeviceError extends AdvisedError {
-  override name: string = 'DeviceError';
-}
-
-/**
- * The GPU device went away (driver reset, sleep, a crashed GPU process). Its buffers are gone, and onnxruntime
- * keeps what it made of them: only a fresh worker has a sound one. What was stored before is safe.
- */
-export class DeviceLostError extends DeviceError {
-  override name = 'DeviceLostError';
-}
-
 export interface Program {
-  /** Runs with every input of the graph bound; the outputs belong to the caller, who disposes of them. */
-  run(inputs: Tensors): Promise<Tensors>;
+  /**
+   * Runs with every input of the graph bound; the outputs belong to the caller, who disposes of them.
+   *
+   * @param into tensors that take outputs in, by their names; one may be an input too, where its operator allows it
+   */
+  run(inputs: Tensors, into?: Tensors): Promise<Tensors>;
   release(): Promise<void>;
 }
 
@@ -99,10 +93,14 @@ export class Device {
   private readonly calls = new OpenCalls();
   /** Bytes written to the GPU since it was last waited for. */
   private unsent = 0;
+  /** Where the device is a GPU, what is there beside onnxruntime's own buffers. */
+  readonly memory: GpuMemory | null;
 
   constructor(options: DeviceOptions) {
     this.options = options;
     this.info = options.info;
+    const { gpu, ort } = options;
+    this.memory = gpu ? new GpuMemory(gpu, ort.Tensor.fromGpuBuffer) : null;
     void options.gpu?.lost.then(({ reason, message }) =>
       this.calls.end(
         new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`, {
@@ -123,7 +121,7 @@ export class Device {
    * One thing at a time, and nothing on a lost device: a call that never answers is given up, and one that fails
    * or seems to succeed is checked, since what it read may be what the loss left behind.
    */
-  private async exclusive<T>(work: () => Promise<T>): Promise<T> {
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
     if (!this.options.gpu) return this.queue.run(work);
     return this.queue.run(async () => {
       const outcome = await this.calls.call(work).then(
@@ -212,8 +210,9 @@ export class Device {
     );
     this.compiled++;
     const names = graph.inputs.map((v) => v.name);
+    const outputs = graph.outputNames.map((name) => [name, null] as const);
     return {
-      run: (inputs) =>
+      run: (inputs, into) =>
         this.exclusive(async () => {
           const feeds: Tensors = {};
           for (const name of names) {
@@ -221,7 +220,8 @@ export class Device {
             if (!tensor) throw new Error(`internal: input ${name} is not bound`);
             feeds[name] = tensor;
           }
-          return (await session.run(feeds)) as Tensors;
+          if (!into) return (await session.run(feeds)) as Tensors;
+          return (await session.run(feeds, { ...Object.fromEntries(outputs), ...into })) as Tensors;
         }),
       release: () => this.exclusive(() => session.release()),
     };
@@ -229,16 +229,9 @@ export class Device {
 
   /** A tensor that stays on the device until it is disposed of. */
   upload(data: TensorData, shape: readonly number[]): Tensor {
-    const { gpu } = this.options;
     if (data.length !== sizeOf(shape))
       throw new Error(`internal: ${data.length} elements for [${shape.join(',')}]`);
-    if (!gpu) return this.host(data, shape);
-    const buffer = this.buffer(gpu, data.byteLength, true);
-    new Uint8Array(buffer.getMappedRange()).set(
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    );
-    buffer.unmap();
-    return this.gpuTensor(gpu, buffer, dtypeOf(data), shape);
+    return this.memory ? this.memory.upload(data, shape) : this.host(data, shape);
   }
 
   /**
@@ -247,27 +240,20 @@ export class Device {
    * @throws DeviceError where the GPU has no buffers of that size
    */
   create(dtype: StoredType, shape: readonly number[]): Filling {
-    const { gpu } = this.options;
-    const count = sizeOf(shape);
-    if (!gpu) {
-      const data = new ARRAYS[dtype](count);
+    const { memory } = this;
+    if (!memory) {
+      const data = new ARRAYS[dtype](sizeOf(shape));
       const tensor = this.host(data, shape, dtype);
       return { tensor, write: async (at, piece) => data.set(piece, at) };
     }
-    const width = ARRAYS[dtype].BYTES_PER_ELEMENT;
-    const buffer = this.buffer(gpu, count * width, false);
+    const tensor = memory.zeros(dtype, shape);
     return {
-      tensor: this.gpuTensor(gpu, buffer, dtype, shape),
+      tensor,
       write: async (at, piece) => {
-        const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
-        // Only whole words can be written; the buffer's size is rounded up, so there is room behind the last one.
-        const words = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
-        words.set(bytes);
-        gpu.queue.writeBuffer(buffer, at * width, words);
-        this.unsent += words.length;
+        this.unsent += memory.write(tensor, at * ARRAYS[dtype].BYTES_PER_ELEMENT, piece);
         if (this.unsent < MOST_UNSENT) return;
         this.unsent = 0;
-        await this.exclusive(() => gpu.queue.onSubmittedWorkDone());
+        await this.exclusive(async () => this.options.gpu?.queue.onSubmittedWorkDone());
       },
     };
   }
@@ -288,35 +274,44 @@ export class Device {
     return { precision, gpu: this.options.gpu !== undefined };
   }
 
-  /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
-  private buffer(gpu: GPUDevice, bytes: number, mappedAtCreation: boolean): GPUBuffer {
-    const most = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
-    if (bytes > most) {
-      throw new DeviceError(
-        `one tensor needs ${megabytes(bytes)}, but this GPU's buffers hold ${megabytes(most)}: choose a precision of fewer bits, or WebAssembly`,
-        { offer: 'wasm' },
-      );
-    }
-    return gpu.createBuffer({
-      size: Math.max(16, Math.ceil(bytes / 16) * 16),
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-      mappedAtCreation,
-    });
-  }
-
-  private gpuTensor(gpu: GPUDevice, buffer: GPUBuffer, dtype: DType, shape: readonly number[]): Tensor {
-    // onnxruntime's list of a GPU buffer's types leaves out none of these but bool's, which is uint8 there.
-    return this.options.ort.Tensor.fromGpuBuffer(buffer, {
-      dataType: dtype === 'bool' ? 'uint8' : dtype,
-      dims: [...shape],
-      download: () => readBuffer(gpu, buffer, dtype, sizeOf(shape)),
-      dispose: () => buffer.destroy(),
-    });
-  }
-
   /** A small tensor for one run; it travels with the call. */
   host(data: TensorData, shape: readonly number[], dtype: DType = dtypeOf(data)): Tensor {
     return new this.options.ort.Tensor(dtype, data, staticShape(shape, 'tensor'));
+  }
+
+  /**
+   * A tensor of these numbers that takes the place of one made here before, and its memory where it has the same shape.
+   * What runs take from the host is sent anew by each of them; this is sent once.
+   */
+  renew(before: Tensor | undefined, data: TensorData, shape: readonly number[]): Tensor {
+    if (!this.memory) return this.host(data, shape);
+    if (before && before.type === dtypeOf(data) && before.dims.join() === shape.join()) {
+      this.memory.write(before, 0, data);
+      return before;
+    }
+    if (before) dispose(before);
+    return this.upload(data, shape);
+  }
+
+  /** The numbers of several float32 tensors, with one wait for all of them. */
+  async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    const { memory } = this;
+    if (!memory) {
+      const all: Float32Array[] = [];
+      for (const tensor of tensors) all.push((await this.readFloats(tensor)).slice());
+      return all;
+    }
+    const reader = memory.reader(tensors);
+    try {
+      const bytes = await this.exclusive(() => reader.read());
+      let at = 0;
+      return tensors.map(({ size }) => {
+        at += size * 4;
+        return new Float32Array(bytes, at - size * 4, size);
+      });
+    } finally {
+      reader.dispose();
+    }
   }
 
   /** The numbers of a float32 tensor, wherever it lives. */
@@ -344,44 +339,6 @@ export class Device {
     }
   }
 }
-
-/** A failure of a call on the GPU, with the way out. */
-function driverError(error: unknown): DeviceError {
-  if (error instanceof DeviceError) return error;
-  const why = error instanceof Error ? error.message : String(error);
-  return new DeviceError(`the graphics driver failed (${why})`, { offer: 'wasm', cause: error });
-}
-
-/** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */
-async function readBuffer(
-  gpu: GPUDevice,
-  buffer: GPUBuffer,
-  dtype: DType,
-  count: number,
-): Promise<Float32Array | Uint16Array | Int32Array | Uint8Array | BigInt64Array> {
-  const staging = gpu.createBuffer({
-    size: buffer.size,
-    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-  });
-  const encoder = gpu.createCommandEncoder();
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
-  gpu.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  const bytes = staging.getMappedRange().slice(0);
-  staging.destroy();
-  return new ARRAYS[dtype](bytes, 0, count);
-}
-
-const ARRAYS = {
-  float32: Float32Array,
-  float16: Uint16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Bytes on their way to the GPU at once; the browser holds each until it is there. */
 const MOST_UNSENT = 2 ** 26;

@@ -1,9 +1,11 @@
-/** Text embeddings by transformers.js `feature-extraction`, on its own onnxruntime session. */
-import { env, pipeline } from '@huggingface/transformers';
-import { readPooling } from '../model/pooling.ts';
+/** Text embeddings by a model of transformers.js's `feature-extraction`, on its own onnxruntime session. */
+import { env, pipeline, Tensor } from '@huggingface/transformers';
+import { type Pooling, readPooling } from '../model/pooling.ts';
 import { InputError } from '../model/text.ts';
+import { type EmbedBatch, embedBatches } from './embed-batches.ts';
 import { fingerprint, newHash, sha256 } from './sha256.ts';
 import type { FileSource, TextEmbedder } from './types.ts';
+import { hasten, isUnigram } from './unigram.ts';
 
 export interface EmbedderOptions {
   /** A folder in the layout of transformers.js; all its files are read from here. */
@@ -15,8 +17,6 @@ export interface EmbedderOptions {
   readonly threads?: number;
 }
 
-/** Texts a run of the embedding model; those of like length go together. */
-const BATCH = 64;
 /** transformers.js asks for files of models on a hub by address: of this one, which is none. */
 const HOST = 'https://embedder.invalid/';
 const NAME = 'embedder';
@@ -62,32 +62,99 @@ export async function openEmbedder({
     Object.assign(env, before);
   }
   const identity = files.fingerprint(pooling);
-  const embedBatch = async (texts: string[]): Promise<Float32Array[]> => {
-    const output = await extract(texts, { pooling, normalize: true });
-    const { data, dims } = output;
-    const width = dims.at(-1) ?? 0;
-    if (!(data instanceof Float32Array)) throw new Error('the embedder gave no float32 vectors');
-    // A text of unknown words only has no direction; normalising it gives no number, and no similarity either.
-    return texts.map((_, i) =>
-      data.slice(i * width, (i + 1) * width).map((x) => (Number.isFinite(x) ? x : 0)),
-    );
+  const { tokenizer, model } = extract;
+  if (isUnigram(tokenizer._tokenizer.model)) hasten(tokenizer._tokenizer.model);
+  const layout = { pad: padToken(tokenizer.pad_token_id), left: tokenizer.padding_side === 'left' };
+  /** Tokens of a text, cut where the model ends. */
+  const tokensOf = (text: string): readonly number[] =>
+    tokenizer(text, { truncation: true, return_tensor: false }).input_ids;
+  const embedBatch = async (tokens: readonly (readonly number[])[], batch: EmbedBatch) => {
+    const outputs: Record<string, unknown> = await model(inputsOf(tokens, batch, layout));
+    const output = outputs.last_hidden_state ?? outputs.logits ?? outputs.token_embeddings;
+    if (!(output instanceof Tensor) || !(output.data instanceof Float32Array))
+      throw new Error('the embedder gave no float32 vectors');
+    const { data } = output;
+    const width = output.dims.at(-1) ?? 0;
+    return tokens.map((ids, row) => {
+      const first = row * batch.length + (layout.left ? batch.length - ids.length : 0);
+      return normalised(pooled(data, width, first, ids.length, pooling));
+    });
   };
   return {
     info: { name: source.name, fingerprint: identity },
     embed: async (texts, signal) => {
-      const order = texts.map((_, i) => i).sort((a, b) => (texts[a]?.length ?? 0) - (texts[b]?.length ?? 0));
-      const result: Float32Array[] = new Array(texts.length);
-      for (let start = 0; start < order.length; start += BATCH) {
+      const distinct = [...new Set(texts)];
+      const tokens = distinct.map(tokensOf);
+      const vectors = new Map<string, Float32Array>();
+      const lengths = tokens.map(({ length }) => length);
+      for (const batch of embedBatches(lengths, tokenizer.model_max_length)) {
         signal?.throwIfAborted();
-        const members = order.slice(start, start + BATCH);
-        const vectors = await embedBatch(members.map((i) => texts[i] ?? ''));
-        members.forEach((member, j) => {
-          result[member] = vectors[j] ?? new Float32Array(0);
+        const embedded = await embedBatch(
+          batch.members.map((i) => tokens[i] ?? []),
+          batch,
+        );
+        batch.members.forEach((member, row) => {
+          vectors.set(distinct[member] ?? '', embedded[row] ?? new Float32Array(0));
         });
       }
-      return result;
+      return texts.map((text) => vectors.get(text) ?? new Float32Array(0));
     },
   };
+}
+
+/** Where padding goes, and what it is. */
+interface Layout {
+  readonly pad: number;
+  readonly left: boolean;
+}
+
+const padToken = (id: unknown): number => (typeof id === 'number' ? id : 0);
+
+/** `input_ids` and `attention_mask`, [rows, length]; rows without a text have one token, since none would divide by zero. */
+function inputsOf(
+  tokens: readonly (readonly number[])[],
+  { rows, length }: EmbedBatch,
+  { pad, left }: Layout,
+): Record<string, Tensor> {
+  const ids = new BigInt64Array(rows * length).fill(BigInt(pad));
+  const mask = new BigInt64Array(rows * length);
+  for (let row = 0; row < rows; row++) {
+    const own = tokens[row] ?? [pad];
+    const first = row * length + (left ? length - own.length : 0);
+    own.forEach((id, i) => {
+      ids[first + i] = BigInt(id);
+    });
+    mask.fill(1n, first, first + own.length);
+  }
+  return {
+    input_ids: new Tensor('int64', ids, [rows, length]),
+    attention_mask: new Tensor('int64', mask, [rows, length]),
+  };
+}
+
+/** One vector of `count` tokens' vectors that begin with row `first` of `data`, [rows * length, width]. */
+function pooled(
+  data: Float32Array,
+  width: number,
+  first: number,
+  count: number,
+  pooling: Pooling,
+): Float32Array {
+  const at = (token: number) => data.subarray((first + token) * width, (first + token + 1) * width);
+  if (pooling === 'cls') return at(0).slice();
+  if (pooling === 'last_token') return at(Math.max(0, count - 1)).slice();
+  const sums = new Float64Array(width);
+  for (let token = 0; token < count; token++) {
+    const from = (first + token) * width;
+    for (let i = 0; i < width; i++) sums[i] = (sums[i] ?? 0) + (data[from + i] ?? 0);
+  }
+  return Float32Array.from(sums, (sum) => sum / count);
+}
+
+/** Of length 1. A text of unknown words only has no direction: no number is 0 here, and no similarity either. */
+function normalised(vector: Float32Array): Float32Array {
+  const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+  return vector.map((x) => (Number.isFinite(x / length) ? x / length : 0));
 }
 
 /** Bytes of a file that are read, hashed and handed on at once. */

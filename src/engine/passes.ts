@@ -1,6 +1,6 @@
 /** Forward and backward passes of one micro-batch: embedding, segments of layers, head, and back. */
 import type { Tensor } from 'onnxruntime-web';
-import { batchTensors, type MicroBatch } from '../model/batch.ts';
+import type { MicroBatch } from '../model/batch.ts';
 import { type Geometry, geometryKey, responseTotal, rowTotal } from '../model/block.ts';
 import type { LayerKind, ModelConfig } from '../model/config.ts';
 import {
@@ -22,17 +22,15 @@ import {
   type TrainingMode,
 } from '../model/parameters.ts';
 import {
-  cosInput,
   frozenInput,
   gradientSum,
   kindsKey,
-  maskInput,
   renameSaved,
   scoringGraph,
   segmentGraphs,
-  sinInput,
   thetaInput,
 } from '../model/training-graphs.ts';
+import { BatchInputs, type Bound } from './batch-inputs.ts';
 import { type Device, dispose, pick, type Tensors } from './device.ts';
 import type { TrainedUnits, UnitState } from './trained-units.ts';
 import type { Group } from './types.ts';
@@ -55,15 +53,9 @@ interface Trace {
   readonly top: Tensor;
 }
 
-export interface Bound {
-  readonly batch: MicroBatch;
-  readonly ids: Tensor;
-  readonly labels: Tensor;
-  readonly positions: Tensors;
-}
-
 export class Passes {
   private readonly layout: string;
+  private readonly inputs: BatchInputs;
 
   constructor(
     private readonly device: Device,
@@ -71,28 +63,15 @@ export class Passes {
     private readonly units: TrainedUnits,
   ) {
     this.layout = layoutKey(options.config, options.mode);
+    this.inputs = new BatchInputs(device, options.config);
   }
 
   bind(groups: readonly Group[], batch: MicroBatch): Bound {
-    const { config } = this.options;
-    const s = batch.geometry;
-    const t = batchTensors(config, groups, batch);
-    const positions: Tensors = {};
-    t.rotations.forEach(({ cos, sin }, rope) => {
-      const shape = [rowTotal(s), 1, config.headDim / 2];
-      positions[cosInput(rope)] = this.device.host(cos, shape);
-      positions[sinInput(rope)] = this.device.host(sin, shape);
-    });
-    for (const { window, mask } of t.masks) {
-      const shape = [s.groups, 1, s.responseRows, s.promptRows + s.responseRows];
-      positions[maskInput(window)] = this.device.host(mask, shape);
-    }
-    return {
-      batch,
-      ids: this.device.host(t.ids, [rowTotal(s)]),
-      labels: this.device.host(t.labels, [responseTotal(s)]),
-      positions,
-    };
+    return this.inputs.bind(groups, batch);
+  }
+
+  dispose(): void {
+    this.inputs.dispose();
   }
 
   private get full(): boolean {
@@ -324,7 +303,10 @@ export class Passes {
       const program = await this.device.program(`seed ${this.layout} ${geometryKey(s)}`, () =>
         seedGraph(config, s),
       );
-      const out = await program.run({ unit, coefficients: this.device.host(coefficients, [rows, 1]) });
+      const out = await program.run({
+        unit,
+        coefficients: this.inputs.put('coefficients', coefficients, [rows, 1]),
+      });
       dispose(unit);
       return pick(out, 'dx');
     }
@@ -337,7 +319,7 @@ export class Passes {
     const out = await program.run({
       x,
       labels,
-      coefficients: this.device.host(coefficients, [rows]),
+      coefficients: this.inputs.put('coefficients', coefficients, [rows]),
       ...this.headParameters(),
       sum: embedding.sum ?? embedding.zero,
       ...(head ? { head_sum: head.sum ?? head.zero } : {}),

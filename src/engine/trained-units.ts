@@ -23,6 +23,8 @@ export interface UnitState {
 export class TrainedUnits {
   readonly all: UnitState[];
   private step_ = 0;
+  /** The optimiser's numbers of a step. */
+  private rates: Tensor | undefined;
 
   constructor(
     private readonly device: Device,
@@ -76,10 +78,22 @@ export class TrainedUnits {
   }
 
   /** One vector of every unit, as a copy. */
-  private async read(of: (unit: UnitState) => Tensor): Promise<Float32Array[]> {
-    const vectors: Float32Array[] = [];
-    for (const unit of this.all) vectors.push((await this.device.readFloats(of(unit))).slice());
-    return vectors;
+  private read(of: (unit: UnitState) => Tensor): Promise<Float32Array[]> {
+    return this.device.readAll(this.all.map(of));
+  }
+
+  /** Squared norm of every unit's gradient. */
+  private async squaredNorms(): Promise<number[]> {
+    const sums: Tensor[] = [];
+    try {
+      for (const { sum, zero, size } of this.all) {
+        const program = await this.device.program(`norm ${size}`, () => squaredNormGraph(size));
+        sums.push(pick(await program.run({ gradient: sum ?? zero }), 'sum'));
+      }
+      return (await this.device.readAll(sums)).map(([square = Number.NaN]) => square);
+    } finally {
+      dispose(...sums);
+    }
   }
 
   /**
@@ -90,20 +104,15 @@ export class TrainedUnits {
    */
   async update(learningRate: number): Promise<number> {
     const { optimiser } = this;
-    let squares = 0;
-    for (const [index, { sum, zero, size }] of this.all.entries()) {
-      const program = await this.device.program(`norm ${size}`, () => squaredNormGraph(size));
-      const out = pick(await program.run({ gradient: sum ?? zero }), 'sum');
-      const [square = Number.NaN] = await this.device.readFloats(out);
-      dispose(out);
-      if (!Number.isFinite(square)) throw new NonFiniteError({ what: 'gradient', place: `layer ${index}` });
-      squares += square;
-    }
-    const norm = Math.sqrt(squares);
+    const squares = await this.squaredNorms();
+    const broken = squares.findIndex((square) => !Number.isFinite(square));
+    if (broken >= 0) throw new NonFiniteError({ what: 'gradient', place: `layer ${broken}` });
+    const norm = Math.sqrt(squares.reduce((a, b) => a + b, 0));
     const scale =
       optimiser.maxGradNorm > 0 && norm > optimiser.maxGradNorm ? optimiser.maxGradNorm / norm : 1;
     this.step_++;
-    const rates = this.device.host(adamWRates(optimiser, learningRate, this.step_, scale), [4]);
+    this.rates = this.device.renew(this.rates, adamWRates(optimiser, learningRate, this.step_, scale), [4]);
+    const { rates } = this;
     const settings = [optimiser.beta1, optimiser.beta2, optimiser.epsilon].join(' ');
     for (const unit of this.all) {
       const program = await this.device.program(`adamw ${unit.size} ${settings}`, () =>
@@ -170,6 +179,8 @@ export class TrainedUnits {
 
   dispose(): void {
     this.dropSums();
+    if (this.rates) dispose(this.rates);
+    this.rates = undefined;
     for (const unit of this.all) {
       this.forget(unit);
       dispose(unit.parameters, unit.m, unit.v, unit.zero, unit.decayed);

@@ -11,8 +11,9 @@ import {
 import { responseTotal } from '../model/block.ts';
 import { NonFiniteError } from '../model/non-finite.ts';
 import { units } from '../model/parameters.ts';
+import type { Bound } from './batch-inputs.ts';
 import { type Device, dispose } from './device.ts';
-import { type Bound, Passes, type PassOptions } from './passes.ts';
+import { Passes, type PassOptions } from './passes.ts';
 import { TrainedUnits } from './trained-units.ts';
 import type { Group, GroupLoss, OptimiserSettings, StepResult, Trainer, TrainerState } from './types.ts';
 
@@ -233,6 +234,7 @@ export class DeviceTrainer implements Trainer {
   }
 
   async dispose(): Promise<void> {
+    this.passes.dispose();
     this.units.dispose();
   }
 }

@@ -24,6 +24,7 @@ const DATA_TYPE: Record<DType, number> = {
 
 type Attribute =
   | { readonly name: string; readonly int: number }
+  | { readonly name: string; readonly float: number }
   | { readonly name: string; readonly ints: readonly number[] }
   | { readonly name: string; readonly graph: Graph };
 
@@ -34,6 +35,8 @@ interface Lowered {
   readonly domain?: string;
   readonly attributes?: readonly Attribute[];
   readonly extra?: readonly (readonly number[])[];
+  /** Outputs that are left out before each further one. */
+  readonly skipped?: number;
 }
 
 const flag = (name: string, on: boolean): Attribute => ({ name, int: on ? 1 : 0 });
@@ -123,6 +126,35 @@ function lower(node: Node): Lowered {
           { name: 'block_size', int: node.attributes.block },
         ],
       };
+    case 'GroupQueryAttention':
+      return {
+        op: 'GroupQueryAttention',
+        domain: CONTRIB,
+        attributes: [
+          { name: 'num_heads', int: node.attributes.heads },
+          { name: 'kv_num_heads', int: node.attributes.kvHeads },
+          { name: 'scale', float: node.attributes.scale },
+          { name: 'local_window_size', int: node.attributes.window },
+        ],
+      };
+    case 'RotaryEmbedding':
+    case 'FastGelu':
+      return { op: node.op, domain: CONTRIB };
+    case 'SimplifiedLayerNormalization':
+      return { op: node.op, attributes: [{ name: 'epsilon', float: node.attributes.epsilon }] };
+    case 'SkipSimplifiedLayerNormalization':
+      return {
+        op: node.op,
+        domain: CONTRIB,
+        attributes: [{ name: 'epsilon', float: node.attributes.epsilon }],
+        skipped: 2,
+      };
+    case 'QuickGelu':
+      return {
+        op: node.op,
+        domain: CONTRIB,
+        attributes: [{ name: 'alpha', float: node.attributes.alpha }],
+      };
     case 'Loop':
       return { op: 'Loop', attributes: [{ name: 'body', graph: node.attributes.body }] };
     default:
@@ -144,6 +176,9 @@ function writeAttribute(w: Writer, attribute: Attribute, names: ReadonlyMap<Valu
   if ('int' in attribute) {
     integer(w, 3, attribute.int);
     integer(w, 20, 2);
+  } else if ('float' in attribute) {
+    w.uint32((2 << 3) | 5).float(attribute.float);
+    integer(w, 20, 1);
   } else if ('ints' in attribute) {
     for (const x of attribute.ints) integer(w, 8, x);
     integer(w, 20, 7);
@@ -236,7 +271,11 @@ function writeGraph(
     }
     message(w, 1, (n) => {
       for (const input of inputs) string(n, 1, input);
-      for (const output of node.outputs) string(n, 2, nameOf(output));
+      node.outputs.forEach((output, i) => {
+        // An output that is left out has no name.
+        for (let skipped = i > 0 ? (lowered.skipped ?? 0) : 0; skipped > 0; skipped--) string(n, 2, '');
+        string(n, 2, nameOf(output));
+      });
       string(n, 4, lowered.op);
       if (lowered.domain) string(n, 7, lowered.domain);
       for (const attribute of lowered.attributes ?? [])

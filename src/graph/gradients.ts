@@ -149,7 +149,8 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
       transA ? g.gemm(b, dy, { transA: transB, transB: true }) : g.gemm(dy, b, { transB: !transB });
     const db = () =>
       transB ? g.gemm(dy, a, { transA: true, transB: transA }) : g.gemm(a, dy, { transA: !transA });
-    return [needed[0] ? da() : null, needed[1] ? db() : null];
+    const added = node.inputs.length > 2 ? [needed[2] ? dy : null] : [];
+    return [needed[0] ? da() : null, needed[1] ? db() : null, ...added];
   },
   Transpose: (g, node, cotangents) => {
     const { perm } = node.attributes;
@@ -227,6 +228,12 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
   },
   // The indices and the matrix of few bits are not numbers to differentiate by.
   GatherBlockQuantized: none,
+  GroupQueryAttention: notDifferentiable('GroupQueryAttention'),
+  RotaryEmbedding: notDifferentiable('RotaryEmbedding'),
+  SimplifiedLayerNormalization: notDifferentiable('SimplifiedLayerNormalization'),
+  SkipSimplifiedLayerNormalization: notDifferentiable('SkipSimplifiedLayerNormalization'),
+  QuickGelu: notDifferentiable('QuickGelu'),
+  FastGelu: notDifferentiable('FastGelu'),
   Loop: notDifferentiable('Loop'),
 };
 

@@ -1,6 +1,7 @@
 /** Builds graphs: one method an operator, shapes checked as they are put down. */
 import { SHAPES, type ShapeRule, sizeOf, staticShape } from './shapes.ts';
 import {
+  type CachedAttention,
   type Dim,
   type DType,
   dtypeOf,
@@ -163,6 +164,9 @@ export class Graph {
   matmul = (a: Value, b: Value): Value => this.one('MatMul', [a, b], {});
   gemm = (a: Value, b: Value, { transA = false, transB = false } = {}): Value =>
     this.one('Gemm', [a, b], { transA, transB });
+  /** a b^T + c, in one product. */
+  gemmAdd = (a: Value, b: Value, c: Value): Value =>
+    this.one('Gemm', [a, b, c], { transA: false, transB: true });
   transpose = (x: Value, perm: readonly number[]): Value => this.one('Transpose', [x], { perm });
   /** Swaps the last two dimensions. */
   swap = (x: Value): Value => {
@@ -215,6 +219,27 @@ export class Graph {
   gatherQuantised = (q: Value, indices: Value, scales: Value, { bits, block }: Quantised): Value =>
     this.one('GatherBlockQuantized', [q, indices, scales], { bits, block });
   gatherElements = (data: Value, indices: Value): Value => this.one('GatherElements', [data, indices], {});
+
+  rotaryEmbedding = (x: Value, positions: Value, cos: Value, sin: Value): Value =>
+    this.one('RotaryEmbedding', [x, positions, cos, sin], {});
+  /** RMSNorm as one operator; see block.ts for the one that training differentiates. */
+  fusedNorm = (x: Value, weight: Value, epsilon: number): Value =>
+    this.one('SimplifiedLayerNormalization', [x, weight], { epsilon });
+  /** The norm of a + b, and the sum. */
+  addNorm = (a: Value, b: Value, weight: Value, epsilon: number): Value[] =>
+    this.node('SkipSimplifiedLayerNormalization', [a, b, weight], { epsilon });
+  /** See CachedAttention; the outputs are to be written into the past's memory. */
+  cachedAttention = (
+    q: Value,
+    k: Value,
+    v: Value,
+    past: { readonly keys: Value; readonly values: Value },
+    before: Value,
+    room: Value,
+    attributes: CachedAttention,
+  ): Value[] => this.node('GroupQueryAttention', [q, k, v, past.keys, past.values, before, room], attributes);
+  quickGelu = (x: Value, alpha: number): Value => this.one('QuickGelu', [x], { alpha });
+  fastGelu = (x: Value): Value => this.one('FastGelu', [x], {});
 
   /** A zero tensor. */
   zeros(shape: readonly number[]): Value {

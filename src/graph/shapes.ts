@@ -131,7 +131,8 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     return [{ dtype: a.dtype, shape: [...outer, ...a.shape.slice(-2, -1), ...b.shape.slice(-1)] }];
   },
   Gemm: (inputs, { transA, transB }) => {
-    const [a, b] = arity('Gemm', inputs, 2);
+    const [added] = inputs.slice(2);
+    const [a, b] = arity('Gemm', inputs.slice(0, 2), 2);
     if (a.shape.length !== 2 || b.shape.length !== 2)
       throw new ShapeError('Gemm', inputs, 'needs two matrices');
     const [m, k] = transA ? a.shape.toReversed() : a.shape;
@@ -140,6 +141,8 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     if (k !== k2 || m === undefined || n === undefined) {
       throw new ShapeError('Gemm', inputs, `inner sizes differ (transA ${transA}, transB ${transB})`);
     }
+    if (added && (added.shape.join() !== [m, n].join() || added.dtype !== a.dtype))
+      throw new ShapeError('Gemm', inputs, 'what is added is no matrix of the same shape');
     return [{ dtype: a.dtype, shape: [m, n] }];
   },
   Transpose: (inputs, { perm }) => {
@@ -252,6 +255,49 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
       throw new ShapeError('GatherBlockQuantized', inputs, 'indices must be int32');
     return [{ dtype: 'float32', shape: [...indices.shape, blocks * block] }];
   },
+  GroupQueryAttention: (inputs, { heads, kvHeads }) => {
+    const [q, k, v, keys, values, before, total] = inputs;
+    if (!q || !k || !v || !keys || !values || !before || !total || inputs.length !== 7)
+      throw new ShapeError('GroupQueryAttention', inputs, 'needs 7 inputs');
+    const [rows, , room, width = 0] = keys.shape;
+    const fits =
+      q.shape.join() === [rows, 1, heads * Number(width)].join() &&
+      [k, v].every(({ shape }) => shape.join() === [rows, 1, kvHeads * Number(width)].join()) &&
+      [keys, values].every(({ shape }) => shape.join() === [rows, kvHeads, room, width].join()) &&
+      before.shape.join() === `${rows}` &&
+      [before, total].every(({ dtype }) => dtype === 'int32');
+    if (!fits)
+      throw new ShapeError('GroupQueryAttention', inputs, 'not one token of every row and its cache');
+    return [q, keys, values].map(({ dtype, shape }) => ({ dtype, shape }));
+  },
+  RotaryEmbedding: (inputs) => {
+    const [x, positions, cos, sin] = inputs;
+    if (!x || !positions || !cos || !sin || inputs.length !== 4)
+      throw new ShapeError('RotaryEmbedding', inputs, 'needs 4 inputs');
+    const width = 2 * Number(cos.shape[1]);
+    const fits =
+      x.shape.length === 3 &&
+      Number(x.shape[2]) % width === 0 &&
+      positions.shape.join() === x.shape.slice(0, 2).join() &&
+      positions.dtype === 'int64' &&
+      cos.shape.join() === sin.shape.join();
+    if (!fits) throw new ShapeError('RotaryEmbedding', inputs, 'not rows of heads and their positions');
+    return [{ dtype: x.dtype, shape: x.shape }];
+  },
+  SimplifiedLayerNormalization: (inputs) => {
+    const [x, weight] = arity('SimplifiedLayerNormalization', inputs, 2);
+    if (weight.shape.join() !== x.shape.slice(-1).join())
+      throw new ShapeError('SimplifiedLayerNormalization', inputs, 'the weight is not of the last axis');
+    return [{ dtype: x.dtype, shape: x.shape }];
+  },
+  SkipSimplifiedLayerNormalization: (inputs) => {
+    const [a, b, weight] = arity('SkipSimplifiedLayerNormalization', inputs, 3);
+    if (a.shape.join() !== b.shape.join() || weight.shape.join() !== a.shape.slice(-1).join())
+      throw new ShapeError('SkipSimplifiedLayerNormalization', inputs, 'shapes differ');
+    return [a, a].map(({ dtype, shape }) => ({ dtype, shape }));
+  },
+  QuickGelu: (x) => unary('QuickGelu', x),
+  FastGelu: (x) => unary('FastGelu', x),
   Loop: (inputs, { body, carried }) => {
     if (inputs.length !== carried + 2 || body.inputs.length !== carried + 2) {
       throw new ShapeError('Loop', inputs, `needs a trip count, a condition and ${carried} carried values`);

@@ -49,6 +49,14 @@ export interface Quantised {
   readonly block: number;
 }
 
+export interface CachedAttention {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly scale: number;
+  /** Tokens that a query sees at most, itself included; -1 for all. */
+  readonly window: number;
+}
+
 /** Every operator this project uses, with its attributes. Adding a key here asks for a rule in every table. */
 export interface OpAttributes {
   Add: None;
@@ -71,7 +79,7 @@ export interface OpAttributes {
   Where: None;
   /** Batched product over the last two dimensions, with broadcasting before them. */
   MatMul: None;
-  /** Product of two matrices, either of them transposed. */
+  /** Product of two matrices, either of them transposed; a third one is added to it. */
   Gemm: { readonly transA: boolean; readonly transB: boolean };
   Transpose: { readonly perm: readonly number[] };
   /** Run-time sizes that stay in their place are copied; at most one other is worked out at run time. */
@@ -100,6 +108,26 @@ export interface OpAttributes {
   MatMulNBits: Quantised;
   /** Rows of such a matrix as float32: q [n, k x bits / 8] uint8, indices [...], scales [n, k / block] -> [..., k]. */
   GatherBlockQuantized: Quantised;
+  /**
+   * One new token of every row against what the row holds in a buffer of a fixed size: q [B, 1, heads x D], k and v
+   * [B, 1, kvHeads x D], past keys and values [B, kvHeads, room, D], tokens before the new one [B] int32, and `room` as
+   * int32 []. -> [B, 1, heads x D], and the buffers with the new token in its place: give the past ones' memory for them
+   * and nothing is copied. (com.microsoft)
+   */
+  GroupQueryAttention: CachedAttention;
+  /**
+   * Rotary positions, half-split: x [B, n, heads x D], positions [B, n] int64, cos and sin [positions, D / 2] -> as x.
+   * (com.microsoft)
+   */
+  RotaryEmbedding: None;
+  /** x / sqrt(mean(x^2) + epsilon) * weight over the last axis, in one piece; the other outputs are wrong on WebGPU. */
+  SimplifiedLayerNormalization: { readonly epsilon: number };
+  /** The same of a + b, and the sum: a, b [rows, n], weight [n] -> [rows, n] twice. (com.microsoft) */
+  SkipSimplifiedLayerNormalization: { readonly epsilon: number };
+  /** x sigmoid(alpha x). (com.microsoft) */
+  QuickGelu: { readonly alpha: number };
+  /** GELU's tanh form, see block.ts. (com.microsoft) */
+  FastGelu: None;
   /** Rounds of `body`; inputs are trip count, condition and the carried state. */
   Loop: { readonly body: Graph; readonly carried: number };
 }

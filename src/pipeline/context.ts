@@ -16,6 +16,8 @@ export interface Context {
   readonly model: LanguageModel;
   /** Opened on first use: most of its time the run does not need it. */
   readonly embedder: () => Promise<TextEmbedder>;
+  /** Whether answers are embedded while others are sampled: the embedder computes beside the model. */
+  readonly overlap?: boolean;
   /** The adapter that SFT starts from, where the settings name one; read when SFT begins. */
   readonly startAdapter?: () => Promise<AdapterWeights>;
   readonly store: RunStore;

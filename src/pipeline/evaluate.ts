@@ -4,7 +4,7 @@ import { seedOf } from '../model/random.ts';
 import { type Context, optimiserOf, ProgressMeter } from './context.ts';
 import { grade } from './grade.ts';
 import { sameEmbedder } from './identity.ts';
-import { cosine, embedDistinct } from './negatives.ts';
+import { cosine, embedDistinct } from './similarity.ts';
 import type {
   Arm,
   EvaluatedAnswer,

@@ -44,28 +44,28 @@ export function checkPrecision(
   );
 }
 
-function checkEmbedder(stored: EmbedderInfo, now: EmbedderInfo): void {
-  if (stored.fingerprint === now.fingerprint) return;
-  throw new IdentityError(
+function otherEmbedder(stored: EmbedderInfo, now: EmbedderInfo): IdentityError {
+  return new IdentityError(
     `the similarities of this run come from the embedder ${stored.name} (SHA-256 ${short(stored.fingerprint)} ...), but what is under that name now is another one (${now.name}, ${short(now.fingerprint)} ...). Put the first one back and resume, or redo the run from the filter.`,
   );
 }
 
 /**
- * The run's embedder, checked against the one whose similarities are stored. Where none is named yet (a new
- * run, or one to be redone from the filter), `forget` removes older similarities before this one is named, so
- * that a similarity in the store is always the named embedder's.
+ * The run's embedder, checked against the one whose similarities are stored. Where none is named yet, or nothing was
+ * made of its similarities (the filter is not begun, or to be redone), `forget` removes older similarities before this
+ * one is named, so that a similarity in the store is always the named embedder's.
  *
  * @throws IdentityError
  */
 export async function sameEmbedder(context: Context, forget: () => Promise<void>): Promise<TextEmbedder> {
   const { store } = context;
   const embedder = await context.embedder();
-  const { embedder: stored } = await store.manifest();
-  if (stored !== undefined) checkEmbedder(stored, embedder.info);
-  else {
-    await forget();
-    await store.saveManifest({ ...(await store.manifest()), embedder: embedder.info });
-  }
+  const { embedder: stored, stages, seconds } = await store.manifest();
+  if (stored?.fingerprint === embedder.info.fingerprint) return embedder;
+  // A stage that was stopped has taken time.
+  const begun = stages.filter === 'done' || seconds.filter !== undefined;
+  if (stored !== undefined && begun) throw otherEmbedder(stored, embedder.info);
+  await forget();
+  await store.saveManifest({ ...(await store.manifest()), embedder: embedder.info });
   return embedder;
 }

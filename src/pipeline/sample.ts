@@ -3,6 +3,7 @@ import type { AdapterWeights, Sample } from '../engine/types.ts';
 import { seedOf } from '../model/random.ts';
 import { type Context, ProgressMeter } from './context.ts';
 import { stripLeading } from './filter.ts';
+import { Comparing } from './similarity.ts';
 import type { PreparedData, PromptResponses, ResponseRecord } from './types.ts';
 
 /** Text of a response as it is compared and embedded: leading spaces stripped (METHOD step 2). */
@@ -29,6 +30,11 @@ export async function runSample(
   let finished = done.length * n;
   let tokens = 0;
   const records: PromptResponses[] = [...done];
+  const comparing = context.overlap ? new Comparing(context, data, done) : null;
+  const figures = () => ({
+    tokensPerSecond: tokens / meter.seconds,
+    ...(comparing && { compared: comparing.compared }),
+  });
   const sampler = await model.createSampler(config.lora, adapter, context.memory);
   try {
     await sampler.sample(
@@ -41,22 +47,24 @@ export async function runSample(
         };
         await store.saveResponses([record]);
         records.push(record);
+        comparing?.add(record);
         finished += n;
         const row = data.train[index];
         if (row) emit({ type: 'responses', prompt: row.prompt, target: row.target, record });
-        meter.update(finished, { tokensPerSecond: tokens / meter.seconds });
+        meter.update(finished, figures());
       },
       {
         signal,
         finished: finishedBefore,
         onTokens: (count) => {
           tokens += count;
-          meter.update(finished, { tokensPerSecond: tokens / meter.seconds });
+          meter.update(finished, figures());
         },
       },
     );
   } finally {
     await sampler.dispose();
+    await comparing?.end();
   }
   records.sort((a, b) => a.index - b.index);
   const all = records.flatMap((record) => record.responses);

@@ -39,7 +39,10 @@ export async function startEmbedder({
       info,
       embed: async (texts, signal) => {
         signal?.throwIfAborted();
-        return calls.call(() => api.embed([...texts]));
+        return unlessAborted(
+          calls.call(() => api.embed([...texts])),
+          signal,
+        );
       },
       close: () => worker.terminate(),
     };
@@ -47,4 +50,14 @@ export async function startEmbedder({
     worker.terminate();
     throw error;
   }
+}
+
+/** The worker goes on with what it was given, but no one who is stopped waits for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -156,6 +156,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
               embedder ??= startEmbedder(manifest.config);
               return embedder;
             },
+            overlap: true,
             ...(await startAdapterOf(manifest, model)),
             store: runs,
             emit: onEvent,

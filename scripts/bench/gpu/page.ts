@@ -2,7 +2,7 @@
 import { isSoftware, openDevice } from '../../../src/engine/backend.ts';
 import type { Device, Tensors } from '../../../src/engine/device.ts';
 import { loadLanguageModel } from '../../../src/engine/language-model.ts';
-import type { FileSource, Group, LanguageModel } from '../../../src/engine/types.ts';
+import type { FileSource, Group, LanguageModel, StepResult, Trainer } from '../../../src/engine/types.ts';
 import { Graph } from '../../../src/graph/index.ts';
 import { dpoLoss } from '../../../src/model/loss.ts';
 import { TARGETS } from '../../../src/model/parameters.ts';
@@ -10,7 +10,8 @@ import { stream } from '../../../src/model/random.ts';
 import { urlFolder } from '../../../src/service/url-folder.ts';
 import { shapedModel } from '../../lib/shaped-model.ts';
 import { operations, products } from '../products.ts';
-import type { AdapterFacts, Measured, Plan } from './plan.ts';
+import { counted, forgetMost, gpuCounts, gpuHeld, since } from './counter.ts';
+import type { AdapterFacts, Counted, Measured, Plan } from './plan.ts';
 
 export interface GpuBench {
   /** Null where the browser offers no adapter. */
@@ -22,6 +23,8 @@ export interface GpuBench {
     repeats: number,
   ): Promise<number>;
   measure(plan: Plan, precision: 'f32' | 'f16'): Promise<Measured>;
+  /** What a slice of decoding and a step of training ask of the GPU once all is compiled. */
+  counts(plan: Plan): Promise<Counted>;
 }
 
 declare global {
@@ -29,24 +32,6 @@ declare global {
     gpuBench: GpuBench;
   }
 }
-
-/** Bytes of the GPU buffers there are, and the most there were: whoever makes them, they pass here. */
-const buffers = { now: 0, most: 0 };
-const sizes = new WeakMap<GPUBuffer, number>();
-const createBuffer = GPUDevice.prototype.createBuffer;
-GPUDevice.prototype.createBuffer = function (descriptor) {
-  const buffer = createBuffer.call(this, descriptor);
-  sizes.set(buffer, descriptor.size);
-  buffers.now += descriptor.size;
-  buffers.most = Math.max(buffers.most, buffers.now);
-  return buffer;
-};
-const destroy = GPUBuffer.prototype.destroy;
-GPUBuffer.prototype.destroy = function () {
-  buffers.now -= sizes.get(this) ?? 0;
-  sizes.delete(this);
-  return destroy.call(this);
-};
 
 const open = (): Promise<Device> => openDevice({ backend: 'webgpu', wasmPath: '/ort/' });
 
@@ -111,7 +96,7 @@ function source(model: Plan['model']): FileSource {
 
 async function measure(plan: Plan, precision: 'f32' | 'f16'): Promise<Measured> {
   const started = performance.now();
-  buffers.most = buffers.now;
+  forgetMost();
   const model = await loadLanguageModel(await open(), source(plan.model), { precision });
   const loadSeconds = (performance.now() - started) / 1000;
   try {
@@ -124,7 +109,7 @@ async function measure(plan: Plan, precision: 'f32' | 'f16'): Promise<Measured> 
       loadSeconds,
       sampling,
       ...step,
-      peakBytes: buffers.most,
+      peakBytes: gpuHeld().mostBytes,
       shape: {
         vocab: c.vocabSize,
         hidden: c.hiddenSize,
@@ -181,23 +166,34 @@ async function trainerOf<T>(
   }
 }
 
-async function trained(model: LanguageModel, plan: Plan) {
+/** The micro-batch of a DPO step, and its loss. */
+async function dpoStep(
+  model: LanguageModel,
+  plan: Plan,
+  trainer: Trainer,
+): Promise<{ groups: Group[]; step: () => Promise<StepResult> }> {
   const ids = randomIds(model);
   const groups: Group[] = Array.from({ length: plan.groups }, () => ({
     promptIds: ids(plan.promptTokens),
     responseIds: Array.from({ length: 1 + plan.negatives }, () => ids(plan.responseTokens)),
   }));
   const settings = { kind: 'sigmoid', beta: 0.1, ftx: 0, groups: groups.length } as const;
+  const references = (await trainer.logps(groups)).map((g) => g.map((r) => r.reduce((a, b) => a + b, 0)));
+  const step = () =>
+    trainer.step(
+      groups,
+      (i, logps) => dpoLoss(logps, references[i] ?? [], plan.responseTokens, settings),
+      1e-6,
+    );
+  return { groups, step };
+}
+
+async function trained(model: LanguageModel, plan: Plan) {
   return trainerOf(model, plan, async (trainer) => {
-    const references = (await trainer.logps(groups)).map((g) => g.map((r) => r.reduce((a, b) => a + b, 0)));
+    const { groups, step } = await dpoStep(model, plan, trainer);
     let tokens = 0;
     const stepSeconds = await seconds(plan.repeats, async () => {
-      const result = await trainer.step(
-        groups,
-        (i, logps) => dpoLoss(logps, references[i] ?? [], plan.responseTokens, settings),
-        1e-6,
-      );
-      tokens = result.tokens;
+      tokens = (await step()).tokens;
     });
     const headRows = groups.length * (1 + plan.negatives) * plan.responseTokens;
     return {
@@ -208,4 +204,43 @@ async function trained(model: LanguageModel, plan: Plan) {
   });
 }
 
-window.gpuBench = { adapter, peak, measure };
+async function counts(plan: Plan): Promise<Counted> {
+  const model = await loadLanguageModel(await open(), source(plan.model));
+  try {
+    const decoding = await countedSlice(model, plan);
+    const training = await trainerOf(model, plan, async (trainer) => {
+      const { step } = await dpoStep(model, plan, trainer);
+      await step();
+      await step();
+      return counted(step);
+    });
+    return { ...decoding, training };
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** The third slice: in the first, programs are compiled, and in the second buffers are made that are used again. */
+async function countedSlice(model: LanguageModel, plan: Plan): Promise<Pick<Counted, 'slice' | 'rounds'>> {
+  const adapter = (await trainerOf(model, plan, (trainer) => trainer.weights())) ?? null;
+  const sampler = await model.createSampler(lora(plan), adapter);
+  const [rows = 1] = plan.sampling;
+  const promptIds = randomIds(model)(plan.promptTokens);
+  const settings = { temperature: 1, topP: 1, topK: 0, maxTokens: plan.maxTokens, stopIds: [] };
+  const slices: Pick<Counted, 'slice' | 'rounds'>[] = [];
+  let before = gpuCounts();
+  const onTokens = (tokens: number) => {
+    slices.push({ slice: since(before), rounds: tokens / rows });
+    before = gpuCounts();
+  };
+  try {
+    await sampler.sample([{ promptIds, n: rows, seed: 1 }], settings, () => {}, { onTokens });
+  } finally {
+    await sampler.dispose();
+  }
+  const [, , third] = slices;
+  if (!third) throw new Error(`internal: ${slices.length} slices`);
+  return third;
+}
+
+window.gpuBench = { adapter, peak, measure, counts };

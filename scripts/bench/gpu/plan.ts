@@ -1,3 +1,5 @@
+import type { GpuCounts } from './counter.ts';
+
 /** What is measured of one model on a GPU, shared by the page, the runner and PyTorch's script. */
 export interface Plan {
   /** A name of scripts/lib/shapes.ts, or the embedded model: small enough for an adapter that computes in software. */
@@ -70,6 +72,26 @@ export interface Measured {
     readonly kvHeads: number;
     readonly headDim: number;
   };
+}
+
+/** For counting, which is the same on every adapter: three slices of decoding, and a step of a few layers' model. */
+export const COUNTS: Plan = {
+  model: 'embedded',
+  sampling: [4],
+  maxTokens: 48,
+  groups: 1,
+  negatives: 1,
+  promptTokens: 8,
+  responseTokens: 8,
+  rank: 2,
+  repeats: 1,
+};
+
+export interface Counted {
+  /** Of all rounds of one slice, the reading of what they drew included. */
+  readonly slice: GpuCounts;
+  readonly rounds: number;
+  readonly training: GpuCounts;
 }
 
 export interface AdapterFacts {

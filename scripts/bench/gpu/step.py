@@ -1,8 +1,10 @@
-"""The same LoRA DPO step in plain PyTorch: a decoder of random weights, low-rank adapters on its seven projections.
+"""The same LoRA step in plain PyTorch: a decoder of random weights, low-rank adapters on its seven projections.
 
-Reads one JSON object from standard input (shape, groups, negatives, promptTokens, responseTokens, rank, repeats,
-half), prints one: device, dtype, seconds a step, tokens, torch's version. Every response goes through the model with
-its own prompt, as usual in PyTorch; the references are given, as they are to us.
+Reads one JSON object from a line of standard input (shape, groups, negatives, promptTokens, responseTokens, rank,
+repeats, half, threads: 0 for PyTorch's choice), prints one: device, dtype, seconds a step, tokens, torch's version.
+Every further line asks for one step more and is answered with its seconds, so that another program's can be timed in
+turn. Every response goes through the model with its own prompt, as usual in PyTorch; logits are computed where a
+response token is predicted. The loss is DPO's with the references given, as they are to us, or with no negatives SFT's.
 """
 import json
 import math
@@ -12,7 +14,9 @@ import time
 import torch
 import torch.nn.functional as F
 
-plan = json.load(sys.stdin)
+plan = json.loads(sys.stdin.readline())
+if plan["threads"]:
+    torch.set_num_threads(plan["threads"])
 c = plan["shape"]
 cuda = torch.cuda.is_available()
 device = torch.device("cuda" if cuda else "cpu")
@@ -110,12 +114,18 @@ def logps():
 
 
 with torch.no_grad():
-    references = logps()
+    references = logps() if K else None
+
+
+def loss_of(sequences):
+    if not K:
+        return -sequences.mean() / L
+    ratio = sequences - references
+    return -F.logsigmoid(0.1 * (ratio[:, :1] - ratio[:, 1:])).mean()
 
 
 def step():
-    ratio = logps() - references
-    loss = -F.logsigmoid(0.1 * (ratio[:, :1] - ratio[:, 1:])).mean()
+    loss = loss_of(logps())
     optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -125,13 +135,15 @@ def step():
     return loss.item()
 
 
-step()
-times = []
-for _ in range(plan["repeats"]):
+def timed():
     start = time.perf_counter()
     loss = step()
-    times.append(time.perf_counter() - start)
-assert math.isfinite(loss), loss
+    assert math.isfinite(loss), loss
+    return time.perf_counter() - start
+
+
+step()
+times = [timed() for _ in range(plan["repeats"])]
 print(
     json.dumps(
         {
@@ -141,5 +153,8 @@ print(
             "peakBytes": torch.cuda.max_memory_allocated() if cuda else None,
             "torch": torch.__version__,
         }
-    )
+    ),
+    flush=True,
 )
+for _ in sys.stdin:
+    print(timed(), flush=True)

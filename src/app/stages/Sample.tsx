@@ -18,6 +18,7 @@ export function SampleStage() {
   const record = index === null ? undefined : run.responses[index];
   const row = index === null ? undefined : prepared?.train.at(index);
   const rate = progress?.figures.tokensPerSecond;
+  const compared = progress?.figures.compared;
   const answers = run.responses.reduce((sum, each) => sum + (each?.responses.length ?? 0), 0);
   return (
     <Frame stage="sample">
@@ -33,6 +34,9 @@ export function SampleStage() {
             ...(rate === undefined
               ? []
               : [{ label: 'Rate', value: short(Math.round(rate)), unit: 'tokens/s' }]),
+            ...(compared === undefined || state !== 'running'
+              ? []
+              : [{ label: 'Compared', value: count(compared), unit: 'prompts' }]),
             ...(progress !== null && progress.rate > 0 && state === 'running'
               ? [{ label: 'Speed', value: figure(progress.rate), unit: `${progress.unit}/s` }]
               : []),
