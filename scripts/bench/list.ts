@@ -9,7 +9,7 @@ import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
 import { precisionRows } from './precision.ts';
-import type { Bench, Row } from './row.ts';
+import type { Bench } from './row.ts';
 import { scaleRows } from './scale.ts';
 import { soakRows } from './soak.ts';
 import { stepRows } from './step.ts';
