@@ -45,7 +45,10 @@ export class StepDecoder implements RowDecoder {
     const program = await this.program();
     state.begin(begin, live);
     const names = [...stateNames(this.weights.config), 'tokens', 'logps'];
-    const { fixed, byRound } = this.uploaded(state.inputs(rounds, this.kinds));
+    const { fixed, byRound } = this.uploaded({
+      ...state.inputs(rounds, this.kinds),
+      ...state.rotations(state.positions(rounds), [rounds, rows, 1]),
+    });
     let current: Tensors = {
       tokens: device.host(new Int32Array(0), [0, rows]),
       logps: device.host(new Float32Array(0), [0, rows]),
