@@ -2,6 +2,8 @@
 import type { Tensor } from 'onnxruntime-web';
 import type { Graph } from '../graph/index.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { joinedValues, separateValues } from '../model/fused-layers.ts';
+import type { LoopValues } from '../model/loop-graph.ts';
 import type { Numbers } from '../model/matrix.ts';
 import { constantModel, inputModel, type ModelValues } from '../model/model-values.ts';
 import {
@@ -71,11 +73,15 @@ export class DecoderWeights {
     return inputModel(g, this.config, null, this.numbers);
   }
 
-  /** Parameters built into a graph where that can be: on WASM, inputs are copied with every run. */
-  builtIn(g: Graph): ModelValues {
-    const { merged } = this;
-    if (!merged) return this.inputs(g);
-    return constantModel(g, this.config, (name) => merged.get(name) ?? new Float32Array(0));
+  /** Parameters for fused layers, built into the graph where that can be: on WASM, inputs are copied with every run. */
+  fused(g: Graph): LoopValues {
+    const { merged, config } = this;
+    if (!merged) {
+      const model = this.inputs(g);
+      return { model, layers: separateValues(g, config, model) };
+    }
+    const weight = (name: string) => merged.get(name) ?? new Float32Array(0);
+    return { model: constantModel(g, config, weight), layers: joinedValues(g, config, weight) };
   }
 
   dispose(): void {

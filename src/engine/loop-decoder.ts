@@ -1,8 +1,8 @@
 /** Decoding on WASM: a slice of rounds is one run of a loop, with the weights built in. */
 import { kindsWithin, type LayerKind } from '../model/config.ts';
-import { loopGraph } from '../model/loop-graph.ts';
+import { loopGraph, POSITIONS } from '../model/loop-graph.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
-import { type Device, type Program, pick } from './device.ts';
+import { type Device, type Program, pick, type Tensors } from './device.ts';
 import type { Prefill } from './prefill.ts';
 import type { DecoderShape, Drawn, PromptCache, RowDecoder } from './row-decoder.ts';
 import { hostPrompts, SliceState } from './slice-state.ts';
@@ -15,6 +15,8 @@ export class LoopDecoder implements RowDecoder {
   private readonly reader: Prefill;
   private readonly state: SliceState;
   private readonly kinds: readonly LayerKind[];
+  /** Rotary tables of all places. */
+  private readonly tables: Tensors;
   private compiled: Promise<Program> | null = null;
 
   constructor(device: Device, weights: DecoderWeights, reader: Prefill, shape: DecoderShape) {
@@ -24,6 +26,8 @@ export class LoopDecoder implements RowDecoder {
     this.shape = shape;
     this.state = new SliceState(device, weights, shape);
     this.kinds = kindsWithin(weights.config.layerKinds, shape.room);
+    const places = Int32Array.from({ length: shape.room + shape.slice }, (_, i) => i);
+    this.tables = this.state.rotations(places, [places.length]);
   }
 
   prefill(prompts: readonly (readonly number[])[]): Promise<PromptCache[]> {
@@ -43,6 +47,8 @@ export class LoopDecoder implements RowDecoder {
     const out = await program.run({
       ...this.weights.bound,
       ...state.inputs(rounds, this.kinds),
+      ...this.tables,
+      [POSITIONS]: device.host(BigInt64Array.from(state.positions(rounds), BigInt), [rounds, rows, 1]),
       u: device.host(u, [rounds, rows]),
       trips: device.host(BigInt64Array.of(BigInt(rounds)), []),
       go_on: device.host(Uint8Array.of(1), []),
@@ -60,7 +66,7 @@ export class LoopDecoder implements RowDecoder {
     const { slice, rule } = this.shape;
     if (!this.compiled) {
       const shape = { slice, kinds: this.kinds };
-      const program = this.device.compile(loopGraph(config, shape, rule, (g) => this.weights.builtIn(g)));
+      const program = this.device.compile(loopGraph(config, shape, rule, (g) => this.weights.fused(g)));
       program.catch(() => {
         this.compiled = null;
       });

@@ -40,7 +40,7 @@ export class SliceState {
     }
   }
 
-  /** Inputs of a slice: the past, the state it begins from, and by round masks and rotary tables. */
+  /** Inputs of a slice: the past, the state it begins from, and masks by round. */
   inputs(rounds: number, kinds: readonly LayerKind[]): Tensors {
     const { config } = this.weights;
     const { rows, slice } = this.shape;
@@ -61,14 +61,27 @@ export class SliceState {
       const shape = [rounds, rows, 1, 1, slice + past.size];
       result[maskInput(window)] = device.host(past.mask(window, rounds), shape);
     }
-    const positions = Int32Array.from(
+    return result;
+  }
+
+  /** Where each row stands in each round: [rounds, rows]. */
+  positions(rounds: number): Int32Array {
+    const { rows } = this.shape;
+    const { lengths } = this.past;
+    return Int32Array.from(
       { length: rounds * rows },
-      (_, i) => (past.lengths[i % rows] ?? 0) + Math.floor(i / rows),
+      (_, i) => (lengths[i % rows] ?? 0) + Math.floor(i / rows),
     );
+  }
+
+  /** Rotary tables by place, [...shape, headDim / 2] each. */
+  rotations(positions: ArrayLike<number>, shape: readonly number[]): Tensors {
+    const { config } = this.weights;
+    const result: Tensors = {};
     config.rope.forEach((rope, i) => {
-      const { cos, sin } = rotaryTable(rope, D, positions);
-      result[cosInput(i)] = device.host(cos, [rounds, rows, 1, D / 2]);
-      result[sinInput(i)] = device.host(sin, [rounds, rows, 1, D / 2]);
+      const { cos, sin } = rotaryTable(rope, config.headDim, positions);
+      result[cosInput(i)] = this.device.host(cos, [...shape, config.headDim / 2]);
+      result[sinInput(i)] = this.device.host(sin, [...shape, config.headDim / 2]);
     });
     return result;
   }

@@ -11,7 +11,7 @@ import { decoderLayer, embed, layerParts, type Rotation, rmsNorm } from './block
 import { kindOf, type LayerKind, type ModelConfig, windowsOf } from './config.ts';
 import { drawToken, type SamplingRule } from './draw-token.ts';
 import type { ModelValues } from './model-values.ts';
-import { rotationInputs, rotationOf } from './rotation-inputs.ts';
+import { rotationOf } from './rotation-inputs.ts';
 
 /** Run-time sizes: rows, and padded tokens of the longest past. */
 export const ROWS = 'rows';
@@ -70,19 +70,13 @@ export function sliceInputs(g: Graph, c: ModelConfig): SliceValues {
 }
 
 /** @param shape what stands before each: nothing, or the rounds */
-export function roundInputs(
+export function maskInputs(
   g: Graph,
-  c: ModelConfig,
   { slice, kinds }: RoundShape,
   shape: Shape,
-): RoundInputs {
-  const mask = (window: number | null) =>
-    g.input(maskInput(window), 'float32', [...shape, ROWS, 1, 1, `${slice}+${PAST}`]);
-  return {
-    u: g.input('u', 'float32', [...shape, ROWS]),
-    masks: new Map(windowsOf(kinds).map((window) => [window, mask(window)])),
-    rotations: rotationInputs(g, c, kinds, [...shape, ROWS, 1]),
-  };
+): ReadonlyMap<number | null, Value> {
+  const at = [...shape, ROWS, 1, 1, `${slice}+${PAST}`];
+  return new Map(windowsOf(kinds).map((window) => [window, g.input(maskInput(window), 'float32', at)]));
 }
 
 /** Names of the state, in the order of `flatState`. */
@@ -106,7 +100,7 @@ export function stateInputs(g: Graph, c: ModelConfig, { slice }: RoundShape, suf
 export function decodeRound(
   g: Graph,
   c: ModelConfig,
-  { slice, kinds }: RoundShape,
+  s: RoundShape,
   model: ModelValues,
   past: SliceValues,
   round: RoundInputs,
@@ -115,27 +109,14 @@ export function decodeRound(
 ): RoundState & { readonly logps: Value } {
   const keys: Value[] = [];
   const values: Value[] = [];
-  /** The recent ones with one more; the first makes room for it. */
-  const pushed = (recent: Value, one: Value) => {
-    const last = g.reshape(one, [ROWS, c.kvHeads, 1, c.headDim]);
-    return slice === 1 ? last : g.concat([g.slice(recent, 2, 1, slice), last], 2);
-  };
   let x = embed(g, c, model.embedding, state.ids);
-  kinds.forEach((kind, l) => {
-    const parts = layerParts(g, c, model.layer(l));
+  s.kinds.forEach((kind, layer) => {
+    const parts = layerParts(g, c, model.layer(layer));
     x = decoderLayer(g, c, x, rotationOf(round.rotations, kind), parts, ({ q, k, v }) => {
-      keys.push(pushed(at(state.keys, l), k));
-      values.push(pushed(at(state.values, l), v));
-      const mask = round.masks.get(kindOf(kinds, l).window);
-      if (!mask) throw new Error(`internal: no mask of layer ${l}`);
-      return rowAttention(g, c, q, {
-        slice,
-        mask,
-        pastKeys: at(past.keys, l),
-        pastValues: at(past.values, l),
-        keys: at(keys, l),
-        values: at(values, l),
-      });
+      const cache = recentAndPast(g, c, s, { layer, past, state, masks: round.masks, k, v });
+      keys.push(cache.keys);
+      values.push(cache.values);
+      return rowAttention(g, c, q, cache);
     });
   });
   const h = rmsNorm(g, c, x, model.norm);
@@ -148,6 +129,38 @@ function at(values: readonly Value[], index: number): Value {
   return value;
 }
 
+/** What the rows of a layer see once this round's keys and values (k, v [rows, kvHeads x D]) are among the recent. */
+export function recentAndPast(
+  g: Graph,
+  c: ModelConfig,
+  { slice, kinds }: RoundShape,
+  from: {
+    readonly layer: number;
+    readonly past: SliceValues;
+    readonly state: RoundState;
+    readonly masks: ReadonlyMap<number | null, Value>;
+    readonly k: Value;
+    readonly v: Value;
+  },
+): RowCache {
+  const { layer, past, state } = from;
+  /** The recent ones with one more; the first makes room for it. */
+  const pushed = (recent: Value, one: Value) => {
+    const latest = g.reshape(one, [ROWS, c.kvHeads, 1, c.headDim]);
+    return slice === 1 ? latest : g.concat([g.slice(recent, 2, 1, slice), latest], 2);
+  };
+  const mask = from.masks.get(kindOf(kinds, layer).window);
+  if (!mask) throw new Error(`internal: no mask of layer ${layer}`);
+  return {
+    slice,
+    mask,
+    pastKeys: at(past.keys, layer),
+    pastValues: at(past.values, layer),
+    keys: pushed(at(state.keys, layer), from.k),
+    values: pushed(at(state.values, layer), from.v),
+  };
+}
+
 export interface RowCache {
   readonly slice: number;
   /** [rows, 1, 1, slice + past]: the recent tokens first. */
@@ -158,7 +171,7 @@ export interface RowCache {
   readonly values: Value;
 }
 
-/** q [rows, heads, D] (scaled) against the row's recent tokens and its past: [rows, heads x D]. */
+/** q [rows, heads x D] (scaled), however they are laid out in rows, against the row's recent tokens and its past: [rows, heads x D]. */
 export function rowAttention(g: Graph, c: ModelConfig, q: Value, cache: RowCache): Value {
   const { kvHeads: KV, headDim: D } = c;
   const { slice } = cache;

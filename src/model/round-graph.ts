@@ -4,15 +4,16 @@ import type { ModelConfig } from './config.ts';
 import {
   decodeRound,
   flatState,
+  maskInputs,
   ROWS,
   type RoundShape,
-  roundInputs,
   sliceInputs,
   stateInputs,
   stateNames,
 } from './decode-round.ts';
 import type { SamplingRule } from './draw-token.ts';
 import type { ModelValues } from './model-values.ts';
+import { rotationInputs } from './rotation-inputs.ts';
 
 /** What was drawn is appended to `tokens` and `logps` [drawn, rows], so that it is read back only now and then. */
 export function roundGraph(
@@ -24,7 +25,11 @@ export function roundGraph(
   const g = new Graph();
   const values = model(g);
   const past = sliceInputs(g, c);
-  const round = roundInputs(g, c, s, []);
+  const round = {
+    u: g.input('u', 'float32', [ROWS]),
+    masks: maskInputs(g, s, []),
+    rotations: rotationInputs(g, c, s.kinds, [ROWS, 1]),
+  };
   const next = decodeRound(g, c, s, values, past, round, stateInputs(g, c, s, ''), rule);
   const names = stateNames(c);
   flatState(next).forEach((value, i) => {
