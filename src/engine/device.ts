@@ -21,6 +21,7 @@ import {
 import type { Numbers } from '../model/matrix.ts';
 import { keptAs, type Precision } from '../model/precision.ts';
 import { DeviceError, DeviceLostError, driverError } from './device-error.ts';
+import type { Filling, StoredType } from './filling.ts';
 import { ARRAYS, GpuMemory } from './gpu-memory.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
@@ -58,17 +59,6 @@ export interface Program {
    */
   run(inputs: Tensors, into?: Tensors): Promise<Tensors>;
   release(): Promise<void>;
-}
-
-/** Element types of stored weights. */
-export type StoredType = 'float32' | 'float16' | 'uint8';
-export type StoredData = Float32Array | Uint16Array | Uint8Array;
-
-/** A tensor being filled. */
-export interface Filling {
-  readonly tensor: Tensor;
-  /** Elements from `at` on, of the tensor's type; `at` is a multiple of 4 bytes. */
-  write(at: number, piece: StoredData): Promise<void>;
 }
 
 export interface DeviceOptions {
