@@ -12,8 +12,9 @@ import type {
 import {
   type DType,
   dtypeOf,
+  encodeModel,
   encodeParts,
-  type Graph,
+  Graph,
   sizeOf,
   staticShape,
   type TensorData,
@@ -172,6 +173,17 @@ export class Device {
     }
     this.programs.set(key, program);
     return program;
+  }
+
+  /** Has the runtime fetched, compiled and started, while files are still read. */
+  async warm(): Promise<void> {
+    const { ort, providers } = this.options;
+    const graph = new Graph();
+    graph.output('y', graph.add(graph.input('x', 'float32', [1]), 1));
+    const options = { executionProviders: providers, logSeverityLevel: 3 } as const;
+    await this.exclusive(async () =>
+      (await ort.InferenceSession.create(encodeModel(graph), options)).release(),
+    );
   }
 
   /** Compiles a graph outside the cache; the caller releases it. */

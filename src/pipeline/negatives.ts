@@ -65,6 +65,7 @@ async function completed(
   signal: AbortSignal,
 ): Promise<PromptResponses[]> {
   const missing = records.filter((record) => !isCompared(record));
+  if (missing.length === 0) return [...records];
   const compared = new Map(
     (await compare(embedder, data, missing, signal)).map((record) => [record.index, record] as const),
   );
