@@ -131,6 +131,7 @@ export const SHARED: UserConfig = {
   optimizeDeps: {
     // Named here, so that no test or page is reloaded when one of them is met late, in a worker.
     include: [
+      '@huggingface/tokenizers',
       '@huggingface/transformers',
       '@noble/hashes/legacy.js',
       '@noble/hashes/sha2.js',

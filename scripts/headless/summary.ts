@@ -1,5 +1,6 @@
 /** What is printed at the end of a run or a check. */
-import { type Fit, mayBeMore } from '../../src/pipeline/fit.ts';
+import { mayBeMore } from '../../src/model/device-memory.ts';
+import type { Fit } from '../../src/pipeline/fit.ts';
 import type { Arm, HeldOutScore, Report, RunError, RunManifest } from '../../src/pipeline/types.ts';
 import type { CheckResult } from '../../src/pipeline/worker-api.ts';
 import { duration, short } from './progress.ts';

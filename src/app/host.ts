@@ -2,14 +2,14 @@
 import type { RunConfig } from '../pipeline/config.ts';
 import type { RunManifest, RunStore } from '../pipeline/types.ts';
 import type { DataStore } from '../storage/data-store.ts';
-import type { Storage } from '../storage/index.ts';
+import { openStorage, type Storage } from '../storage/index.ts';
 import type { FolderInfo } from '../storage/schema.ts';
 import type { FolderFile } from './models/folder.ts';
 
 let opening: Promise<Storage> | null = null;
 
 async function storage(): Promise<Storage> {
-  opening ??= import('../storage/index.ts').then(({ openStorage }) => openStorage());
+  opening ??= openStorage();
   try {
     return await opening;
   } catch (error) {

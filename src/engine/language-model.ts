@@ -1,6 +1,7 @@
 /** A Hugging Face folder, loaded onto a device: weights, tokenizer, trainers and samplers. */
 import type { Tensor } from 'onnxruntime-web';
 import { type ModelConfig, parseModelConfig } from '../model/config.ts';
+import { SLICE } from '../model/decode-round.ts';
 import { weightParts } from '../model/matrix.ts';
 import { usualMemory } from '../model/memory-choice.ts';
 import { elements, initialAdapter, modelWeights } from '../model/parameters.ts';
@@ -15,9 +16,6 @@ import { fingerprint, newHash, sha256 } from './sha256.ts';
 import { loadTokenizer, readJson, textFingerprint } from './tokenizer.ts';
 import { DeviceTrainer } from './trainer.ts';
 import type { DeviceInfo, FileSource, LanguageModel, LoraConfig, ModelInfo, Tokenizer } from './types.ts';
-
-/** Rounds of decoding between looks at the signal. */
-const SLICE = 16;
 
 export interface LoadOptions {
   /** How the frozen weights are kept; float32 where it is not given. */

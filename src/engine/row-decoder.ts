@@ -29,6 +29,8 @@ export interface Drawn {
 
 export interface RowDecoder {
   readonly shape: DecoderShape;
+  /** Whether what a row draws depends on no other row, to the last bit. */
+  readonly exact: boolean;
   /** One pass over each prompt, however many rows begin from it. */
   prefill(prompts: readonly (readonly number[])[]): Promise<PromptCache[]>;
   /**

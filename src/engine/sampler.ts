@@ -1,337 +1,204 @@
-/** Sampling on a device: batches of prompts x n rows, decoded in slices so that stopping is never far. */
-import type { Tensor } from 'onnxruntime-web';
-import { Graph } from '../graph/index.ts';
-import { rotaryTable } from '../model/batch.ts';
-import { MASKED } from '../model/block.ts';
-import type { ModelConfig } from '../model/config.ts';
+/**
+ * Sampling on a device: rows of all requests wait in one queue, and take a place beside the others as one becomes
+ * free. A decoder computes slices of rounds; between two slices rows end, begin, and are stopped.
+ */
 import type { SamplingRule } from '../model/draw-token.ts';
-import type { Numbers } from '../model/matrix.ts';
-import { constantModel, inputModel, type ModelValues } from '../model/model-values.ts';
+import { DecoderWeights, type WeightOptions } from './decoder-weights.ts';
+import type { Device } from './device.ts';
+import { LoopDecoder } from './loop-decoder.ts';
+import { Prefill } from './prefill.ts';
+import type { DecoderShape, PromptCache, RowDecoder } from './row-decoder.ts';
 import {
-  type LoraConfig,
-  layerName,
-  mergeLora,
-  projections,
-  units,
-  unpackUnit,
-} from '../model/parameters.ts';
-import {
-  loopGraph,
-  prefill,
-  type SamplingShape,
-  samplingKey,
-  stateNames,
-  stepGraph,
-} from '../model/sampling-graphs.ts';
-import { cosInput, kindsKey, sinInput, thetaInput } from '../model/training-graphs.ts';
-import { type Device, dispose, type Program, type Tensors } from './device.ts';
-import { type Batch, beginBatch, checkSampling, collect, planBatches } from './sample-batches.ts';
-import type {
-  AdapterWeights,
-  Sample,
-  SampleOptions,
-  SampleRequest,
-  Sampler,
-  SampleSettings,
-} from './types.ts';
+  checkSampling,
+  type OpenRow,
+  openRow,
+  planWindows,
+  rowOrder,
+  take,
+  uniforms,
+} from './sample-rows.ts';
+import { StepDecoder } from './step-decoder.ts';
+import type { Sample, SampleOptions, SampleRequest, Sampler, SampleSettings } from './types.ts';
 
-export interface SamplerOptions {
-  readonly config: ModelConfig;
-  readonly lora: LoraConfig;
-  readonly adapter: AdapterWeights | null;
-  /** Base weights on the device, by their parts' names. */
-  readonly weights: ReadonlyMap<string, Tensor>;
-  /** How they are kept; float32 on this device where it is not given. */
-  readonly numbers?: Numbers;
+export interface SamplerOptions extends WeightOptions {
   /** Rows decoded together. */
   readonly rows: number;
   /** Rounds between looks at the signal. */
   readonly slice: number;
 }
 
-/** Bytes of weights that all decoders kept have built in, where more than one is. */
-const DECODERS_BYTES = 2 ** 27;
+/** What one call of `sample` works on. */
+interface Work {
+  readonly requests: readonly SampleRequest[];
+  readonly settings: SampleSettings;
+  readonly onDone: (index: number, samples: Sample[]) => void | Promise<void>;
+  readonly options: SampleOptions;
+}
 
 export class DeviceSampler implements Sampler {
-  private readonly programs = new Map<string, Promise<Program>>();
   private readonly device: Device;
   private readonly options: SamplerOptions;
-  /**
-   * Float32 weights with the adapter merged in, where they are built into the graph; else null. Weights of fewer bits
-   * are handed in instead, and the adapter beside them: built in, they would be made float32 beforehand.
-   */
-  private readonly merged: Map<string, Float32Array> | null;
-  private readonly bound: Tensors = {};
-  private readonly numbers: Numbers;
+  private readonly weights: DecoderWeights;
+  private readonly prefill: Prefill;
+  private decoder: { readonly key: string; readonly decoder: RowDecoder } | null = null;
 
   constructor(device: Device, options: SamplerOptions) {
     this.device = device;
     this.options = options;
-    const { weights, adapter, config, lora } = options;
-    this.numbers = options.numbers ?? device.numbers('f32');
-    this.merged = this.numbers.gpu || this.numbers.precision !== 'f32' ? null : mergedWeights(options);
-    for (const [name, tensor] of weights) {
-      const data = this.merged?.get(name);
-      this.bound[name] = data ? device.host(data, tensor.dims) : tensor;
-    }
-    if (!this.merged && adapter) {
-      units(config, { kind: 'lora', lora }).forEach((_, l) => {
-        const theta = adapter[l] ?? new Float32Array(0);
-        this.bound[thetaInput(l)] = device.upload(theta, [theta.length]);
-      });
-    }
+    this.weights = new DecoderWeights(device, options);
+    this.prefill = new Prefill(device, this.weights);
   }
 
   async sample(
     requests: readonly SampleRequest[],
     settings: SampleSettings,
     onDone: (index: number, samples: Sample[]) => void | Promise<void>,
-    { signal, onTokens, finished = new Set() }: SampleOptions = {},
+    options: SampleOptions = {},
   ): Promise<void> {
-    checkSampling(requests, settings, this.options.config.contextLength);
-    const results: Sample[][] = requests.map(() => []);
-    for (const parts of planBatches(requests, this.options.rows)) {
-      if (parts.every((part) => finished.has(part.request))) continue;
-      signal?.throwIfAborted();
-      const batch = beginBatch(this.options.config, requests, parts, settings, this.options.rows);
-      await this.decode(requests, batch, settings, signal, onTokens);
-      for (const [slot, part] of parts.entries()) {
-        const samples = results[part.request] ?? [];
-        for (let j = 0; j < part.count; j++) {
-          const row = batch.rows[slot * batch.shape.n + j];
-          if (row) samples[part.first + j] = row;
-        }
-        const wanted = requests[part.request]?.n ?? 0;
-        if (Object.keys(samples).length === wanted && !finished.has(part.request))
-          await onDone(part.request, samples);
-      }
-    }
+    const { config, rows, slice } = this.options;
+    checkSampling(requests, settings, config.contextLength);
+    if (requests.length === 0) return;
+    const longest = Math.max(...requests.map(({ promptIds }) => promptIds.length));
+    const total = requests.reduce((sum, { n }) => sum + n, 0);
+    const decoder = await this.open({
+      // As many rows as there will be, so that a few answers do not cost as much as many.
+      rows: Math.min(rows, Math.max(FEWEST_ROWS, 2 ** Math.ceil(Math.log2(total)))),
+      room: Math.min(longest + settings.maxTokens, config.contextLength),
+      slice,
+      rule: ruleOf(settings),
+    });
+    const work = { requests, settings, onDone, options };
+    for (const window of planWindows(requests, decoder.exact ? null : WINDOW * rows, options.finished))
+      await this.decode(decoder, work, window);
   }
 
-  private async decode(
-    requests: readonly SampleRequest[],
-    batch: Batch,
-    settings: SampleSettings,
-    signal: AbortSignal | undefined,
-    onTokens: ((tokens: number) => void) | undefined,
-  ): Promise<void> {
-    const { slice } = this.options;
-    const prompts = batch.parts.map((p) => requests[p.request]?.promptIds ?? []);
-    const most = Math.max(...batch.limits);
-    const context = await this.prefill(batch.shape, prompts, most);
-    let state = this.firstState(batch, prompts);
+  /** Samples the rows of some requests, in the order of their prompts' lengths. */
+  private async decode(decoder: RowDecoder, work: Work, window: readonly number[]): Promise<void> {
+    const { requests, settings } = work;
+    const { signal, onTokens } = work.options;
+    const { rows, slice } = decoder.shape;
+    const queue = rowOrder(requests, window);
+    const slots = new Array<OpenRow | null>(rows).fill(null);
+    const prompts = new Prompts(decoder, requests);
+    const done = new Map<number, Sample[]>();
     try {
-      for (let done = 0; done < most; ) {
+      while (true) {
         signal?.throwIfAborted();
-        const rounds = Math.min(slice, most - done);
-        const out = await this.rounds(batch, settings, context, state, rounds);
-        dispose(...Object.values(state));
-        state = out.state;
-        const before = batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0);
-        collect(batch, settings.stopIds, out.tokens, out.logps);
-        onTokens?.(batch.rows.reduce((sum, row) => sum + row.tokenIds.length, 0) - before);
-        done += rounds;
-        if (batch.rows.every((row, i) => row.stopped || row.tokenIds.length >= (batch.limits[i] ?? 0))) break;
+        const begun = new Map<number, OpenRow>();
+        for (let slot = 0; slot < rows && queue.length > 0; slot++) {
+          const next = slots[slot] ? undefined : queue.shift();
+          const request = next && requests[next.request];
+          if (!next || !request) continue;
+          const row = openRow(next, request, settings, this.options.config.contextLength);
+          slots[slot] = row;
+          begun.set(slot, row);
+        }
+        const open = slots.filter((row) => row !== null);
+        if (open.length === 0) return;
+        const begin = await prompts.of(begun);
+        const most = Math.max(...open.map((row) => row.limit - row.sample.tokenIds.length));
+        const u = uniforms(slots, Math.min(slice, most));
+        const live = slots.map((row) => row !== null);
+        const drawn = await decoder.decode(begin, live, u);
+        prompts.release(queue);
+        const taken = take(slots, settings.stopIds, drawn);
+        onTokens?.(taken);
+        for (const [slot, row] of slots.entries()) {
+          if (!row?.ended) continue;
+          slots[slot] = null;
+          const samples = done.get(row.request) ?? [];
+          done.set(row.request, samples);
+          samples[row.index] = row.sample;
+        }
+        await handOver(work, done);
       }
     } finally {
-      dispose(...Object.values(state), ...Object.values(context));
+      prompts.dispose();
     }
   }
 
-  /** Keys and values of the prompts, their mask and the rotary tables. */
-  private async prefill(
-    s: SamplingShape,
-    prompts: readonly (readonly number[])[],
-    most: number,
-  ): Promise<Tensors> {
-    const { config } = this.options;
-    const P = s.promptRows;
-    const ids = new Int32Array(s.prompts * P);
-    const positions = new Int32Array(s.prompts * P);
-    const mask = new Float32Array(s.prompts * P).fill(MASKED);
-    prompts.forEach((prompt, slot) => {
-      for (let i = 0; i < prompt.length - 1; i++) {
-        ids[slot * P + i] = prompt[i] ?? 0;
-        positions[slot * P + i] = i;
-        mask[slot * P + i] = 0;
-      }
-    });
-    const tables = (at: ArrayLike<number>, shape: readonly number[]): Tensors => {
-      const result: Tensors = {};
-      config.rope.forEach((rope, i) => {
-        const { cos, sin } = rotaryTable(rope, config.headDim, at);
-        result[cosInput(i)] = this.device.host(cos, [...shape, config.headDim / 2]);
-        result[sinInput(i)] = this.device.host(sin, [...shape, config.headDim / 2]);
-      });
-      return result;
-    };
-    const program = await this.program(`prefill ${s.prompts} ${P} ${kindsKey(s.kinds)}`, () => {
-      const g = new Graph();
-      prefill(g, config, s, this.inputs(g));
-      return g;
-    });
-    const out = await program.run({
-      ...this.bound,
-      ids: this.device.host(ids, [ids.length]),
-      ...tables(positions, [positions.length, 1]),
-    });
-    const longest = Math.max(...prompts.map((p) => p.length));
-    const reach = Int32Array.from({ length: longest + most + 1 }, (_, i) => i);
-    return {
-      ...out,
-      mask: this.device.host(mask, [s.prompts, 1, 1, P]),
-      ...tables(reach, [reach.length]),
-    };
+  /** The decoder of this shape; one is kept, since each has the weights. */
+  private async open(shape: DecoderShape): Promise<RowDecoder> {
+    const key = JSON.stringify(shape);
+    if (this.decoder?.key === key) return this.decoder.decoder;
+    await this.close();
+    const Kind = this.weights.numbers.gpu ? StepDecoder : LoopDecoder;
+    const decoder = new Kind(this.device, this.weights, this.prefill, shape);
+    this.decoder = { key, decoder };
+    return decoder;
   }
 
-  private firstState({ shape }: Batch, prompts: readonly (readonly number[])[]): Tensors {
-    const { config } = this.options;
-    const B = shape.prompts * shape.n;
-    const perRow = (value: (prompt: readonly number[] | undefined) => number) =>
-      Array.from({ length: B }, (_, i) => value(prompts[Math.floor(i / shape.n)]));
-    const empty = () => this.device.host(new Float32Array(0), [B, config.kvHeads, 0, config.headDim]);
-    const state: Tensors = {
-      ids: this.device.host(Int32Array.from(perRow((p) => p?.at(-1) ?? 0)), [B]),
-      positions: this.device.host(Int32Array.from(perRow((p) => (p ? p.length - 1 : 0))), [B]),
-      // Padding rows count as finished from the start.
-      finished: this.device.host(Float32Array.from(perRow((p) => (p ? 0 : 1))), [B]),
-    };
-    for (const name of stateNames(config)) state[name] ??= empty();
-    return state;
-  }
-
-  /** Some rounds on the device: the new state, and what was drawn ([t, B], t up to `rounds`). */
-  private async rounds(
-    batch: Batch,
-    settings: SampleSettings,
-    context: Tensors,
-    state: Tensors,
-    rounds: number,
-  ) {
-    const { config, slice } = this.options;
-    const { shape } = batch;
-    const B = shape.prompts * shape.n;
-    const rule: SamplingRule = settings;
-    const uniforms = new Float32Array(slice * B);
-    for (let round = 0; round < rounds; round++) {
-      for (let i = 0; i < B; i++) uniforms[round * B + i] = batch.draws[i]?.() ?? 0;
-    }
-    const key = `${samplingKey(shape)} ${JSON.stringify([rule.temperature, rule.topP, rule.topK, rule.stopIds])}`;
-    const names = stateNames(config);
-    if (!this.numbers.gpu) {
-      const loop = `loop ${slice} ${key}`;
-      await this.makeRoom(loop);
-      const program = await this.program(loop, () =>
-        loopGraph(config, shape, rule, slice, (g) => this.builtIn(g)),
-      );
-      const out = await program.run({
-        ...this.bound,
-        ...context,
-        ...state,
-        u: this.device.host(uniforms, [slice, B]),
-        rounds: this.device.host(BigInt64Array.of(BigInt(rounds)), []),
-        go_on: this.device.host(Uint8Array.of(1), []),
-      });
-      return { state: renamed(out, names), ...(await this.drawn(out, 'tokens', 'logps')) };
-    }
-    const program = await this.program(`step ${key}`, () =>
-      stepGraph(config, shape, rule, (g) => this.inputs(g)),
-    );
-    const log = ['tokens', 'logps'];
-    let current: Tensors = {
-      ...state,
-      tokens: this.device.host(new Int32Array(0), [0, B]),
-      logps: this.device.host(new Float32Array(0), [0, B]),
-    };
-    for (let round = 0; round < rounds; round++) {
-      const u = this.device.host(uniforms.slice(round * B, (round + 1) * B), [B]);
-      const out = await program.run({ ...this.bound, ...context, ...current, u });
-      if (round > 0) dispose(...Object.values(current));
-      current = renamed(out, [...names, ...log]);
-    }
-    const drawn = await this.drawn(current, 'tokens', 'logps');
-    const { tokens, logps, ...next } = current;
-    dispose(...[tokens, logps].filter((t) => t !== undefined));
-    return { state: next, ...drawn };
-  }
-
-  private async drawn(out: Tensors, tokens: string, logps: string) {
-    const [t, l] = [out[tokens], out[logps]];
-    if (!t || !l) throw new Error('internal: nothing drawn');
-    return { tokens: await this.device.readInts(t), logps: await this.device.readFloats(l) };
-  }
-
-  private inputs(g: Graph): ModelValues {
-    const { config, lora, adapter } = this.options;
-    return inputModel(g, config, !this.merged && adapter ? lora : null, this.numbers);
-  }
-
-  private builtIn(g: Graph): ModelValues {
-    const { merged } = this;
-    if (!merged) return this.inputs(g);
-    return constantModel(g, this.options.config, (name) => merged.get(name) ?? new Float32Array(0));
-  }
-
-  /** Decoders with their weights built in are kept up to a limit, so that varied prompt lengths do not add up. */
-  private async makeRoom(key: string): Promise<void> {
-    if (!this.merged || this.programs.has(key)) return;
-    const bytes = [...this.merged.values()].reduce((sum, weight) => sum + weight.byteLength, 0);
-    const most = Math.max(1, Math.floor(DECODERS_BYTES / bytes));
-    const kept = [...this.programs].filter(([name]) => name.startsWith('loop '));
-    for (const [name, program] of kept.slice(0, Math.max(0, kept.length - most + 1))) {
-      this.programs.delete(name);
-      await (await program).release();
-    }
-  }
-
-  private program(key: string, build: () => Graph): Promise<Program> {
-    let program = this.programs.get(key);
-    if (!program) {
-      program = this.device.compile(build());
-      program.catch(() => this.programs.delete(key));
-      this.programs.set(key, program);
-    }
-    return program;
+  private async close(): Promise<void> {
+    const open = this.decoder;
+    this.decoder = null;
+    await open?.decoder.dispose();
   }
 
   async dispose(): Promise<void> {
-    const programs = [...this.programs.values()];
-    this.programs.clear();
-    for (const program of programs) await (await program).release();
-    for (const [name, tensor] of Object.entries(this.bound))
-      if (!this.options.weights.has(name)) dispose(tensor);
+    await this.close();
+    await this.prefill.dispose();
+    this.weights.dispose();
   }
 }
 
-function renamed(out: Tensors, names: readonly string[]): Tensors {
-  return Object.fromEntries(
-    names.map((name) => {
-      const tensor = out[`${name}_out`];
-      if (!tensor) throw new Error(`internal: no output ${name}_out`);
-      return [name, tensor];
-    }),
-  );
+/** Rows of a decoder at least. */
+const FEWEST_ROWS = 4;
+/** Where rows depend on those beside them, so many times the rows are sampled as one, and again as one. */
+const WINDOW = 8;
+
+const ruleOf = ({ temperature, topP, topK }: SampleSettings): SamplingRule => ({ temperature, topP, topK });
+
+/** Requests whose samples are complete, each once. */
+async function handOver({ requests, onDone, options }: Work, done: Map<number, Sample[]>): Promise<void> {
+  for (const [request, samples] of done) {
+    if (Object.keys(samples).length < (requests[request]?.n ?? 0)) continue;
+    done.delete(request);
+    if (options.finished?.has(request)) continue;
+    options.signal?.throwIfAborted();
+    await onDone(request, samples);
+  }
 }
 
-/** All weights in host memory, the adapter merged into the projections it targets. */
-function mergedWeights({ config, lora, adapter, weights }: SamplerOptions): Map<string, Float32Array> {
-  const result = new Map<string, Float32Array>();
-  for (const [name, tensor] of weights) {
-    if (!(tensor.data instanceof Float32Array)) throw new Error(`internal: ${name} is not in host memory`);
-    result.set(name, tensor.data);
+/** The prompts of rows under way: each is read once, and kept while rows of it wait. */
+class Prompts {
+  private readonly decoder: RowDecoder;
+  private readonly requests: readonly SampleRequest[];
+  private readonly caches = new Map<number, PromptCache>();
+
+  constructor(decoder: RowDecoder, requests: readonly SampleRequest[]) {
+    this.decoder = decoder;
+    this.requests = requests;
   }
-  if (!adapter) return result;
-  const scale = lora.alpha / lora.rank;
-  units(config, { kind: 'lora', lora }).forEach((unit, l) => {
-    const tensors = new Map(unpackUnit(unit, adapter[l] ?? new Float32Array(0)).map((t) => [t.name, t.data]));
-    for (const { path, out, in: inner } of projections(config)) {
-      const a = tensors.get(layerName(l, `${path}.lora_A.weight`));
-      const b = tensors.get(layerName(l, `${path}.lora_B.weight`));
-      const name = layerName(l, `${path}.weight`);
-      const weight = result.get(name);
-      if (a && b && weight)
-        result.set(name, mergeLora(weight, a, b, { out, in: inner, rank: lora.rank, scale }));
+
+  async of(begun: ReadonlyMap<number, OpenRow>): Promise<Map<number, PromptCache>> {
+    const missing = [...new Set([...begun.values()].map((row) => row.request))].filter(
+      (r) => !this.caches.has(r),
+    );
+    const caches = await this.decoder.prefill(missing.map((r) => this.requests[r]?.promptIds ?? []));
+    missing.forEach((request, i) => {
+      const cache = caches[i];
+      if (cache) this.caches.set(request, cache);
+    });
+    const result = new Map<number, PromptCache>();
+    for (const [slot, { request }] of begun) {
+      const cache = this.caches.get(request);
+      if (!cache) throw new Error(`internal: prompt ${request} was not read`);
+      result.set(slot, cache);
     }
-  });
-  return result;
+    return result;
+  }
+
+  /** Gives back those that no row waits for. */
+  release(queue: readonly { readonly request: number }[]): void {
+    const waiting = new Set(queue.map(({ request }) => request));
+    for (const [request, cache] of this.caches) {
+      if (waiting.has(request)) continue;
+      cache.dispose();
+      this.caches.delete(request);
+    }
+  }
+
+  dispose(): void {
+    this.release([]);
+  }
 }

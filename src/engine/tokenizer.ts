@@ -1,5 +1,5 @@
-/** The model's own tokenizer, by transformers.js, and its chat template, rendered within limits (model/chat.ts). */
-import { PreTrainedTokenizer } from '@huggingface/transformers';
+/** The model's own tokenizer, by @huggingface/tokenizers, and its chat template, rendered within limits (model/chat.ts). */
+import { Tokenizer as TextTokenizer } from '@huggingface/tokenizers';
 import * as v from 'valibot';
 import { type ChatTemplate, compileChatTemplate, pickChatTemplate, specialTokens } from '../model/chat.ts';
 import { ModelError } from '../model/config.ts';
@@ -84,33 +84,38 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
   const tokenizerConfig = await optionalJson(source, 'tokenizer_config.json');
   // The template stays out: transformers.js would render it without limits.
   const { chat_template: template, ...settings } = asRecord(tokenizerConfig, 'tokenizer_config.json', source);
-  let tokenizer: PreTrainedTokenizer;
+  let tokenizer: TextTokenizer;
   try {
-    tokenizer = new PreTrainedTokenizer(asRecord(tokenizerJson, 'tokenizer.json', source), settings);
+    tokenizer = new TextTokenizer(asRecord(tokenizerJson, 'tokenizer.json', source), settings);
   } catch (error) {
     if (error instanceof ModelError) throw error;
     const reason = excerpt(error instanceof Error ? error.message : String(error), REASON);
     throw new ModelError(`${source.name}: tokenizer.json can't be used (${reason})`);
   }
+  const special = specialTokens(settings);
   // As in transformers, a template in a file of its own goes before the one in tokenizer_config.json.
   const file = await source.read('chat_template.jinja');
   const jinja = file ? new TextDecoder().decode(file) : pickChatTemplate(source.name, template);
-  const chat = jinja === null ? null : compileChatTemplate(source.name, jinja, specialTokens(settings));
-  const own: number | null | undefined = tokenizer.eos_token_id;
+  const chat = jinja === null ? null : compileChatTemplate(source.name, jinja, special);
+  const idOf = (name: string): number | undefined => {
+    const token = special[name];
+    return token === undefined ? undefined : tokenizer.token_to_id(token);
+  };
+  const own = idOf('eos_token');
   const stopIds = new Set([
-    ...(own === null || own === undefined ? [] : [own]),
+    ...(own === undefined ? [] : [own]),
     ...eosIds(await optionalJson(source, 'generation_config.json')),
     ...eosIds(await optionalJson(source, 'config.json')),
   ]);
   const [first] = stopIds;
   const textEnd = own ?? first;
-  if (textEnd === undefined || textEnd === null) {
+  if (textEnd === undefined) {
     throw new ModelError(
       `${source.name}: no end token: neither tokenizer_config.json nor config.json names one`,
     );
   }
-  const encode = (text: string, special: boolean): number[] =>
-    tokenizer.encode(text, { add_special_tokens: special });
+  const encode = (text: string, withSpecial: boolean): number[] =>
+    tokenizer.encode(text, { add_special_tokens: withSpecial }).ids;
   const inVocabulary = (list: number[]): number[] => {
     const outside = list.find((id) => id < 0 || id >= vocabSize);
     if (outside !== undefined) {
@@ -122,8 +127,8 @@ export async function loadTokenizer(source: FileSource, vocabSize: number): Prom
   };
   /** Both the template and the tokenizer may write the first token; the model saw one in its training. */
   const oneBos = (list: number[]): number[] => {
-    const bos: unknown = tokenizer.bos_token_id;
-    if (typeof bos !== 'number' || list[0] !== bos) return list;
+    const bos = idOf('bos_token');
+    if (bos === undefined || list[0] !== bos) return list;
     const next = list.findIndex((id) => id !== bos);
     return next < 0 ? [bos] : list.slice(next - 1);
   };

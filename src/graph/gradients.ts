@@ -112,6 +112,7 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
   ),
   Equal: none,
   Less: none,
+  LessOrEqual: none,
   And: none,
   Neg: unary((g, dy) => g.neg(dy)),
   Exp: unary((g, dy, _, y) => g.mul(dy, y)),
@@ -214,6 +215,7 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
     const [data, indices] = pair(node);
     const size = data.shape.at(-1);
     if (typeof size !== 'number') throw new Error('GatherElements gradient needs sizes known beforehand');
+    if (indices.shape.at(-1) !== 1) throw new Error('GatherElements gradient: one element of each row only');
     const hot = g.cast(g.equal(g.cast(indices, 'int32'), g.iota(size)), 'float32');
     return [g.mul(hot, first(cotangents)), null];
   },

@@ -151,6 +151,7 @@ export class Graph {
   div = (a: Value | number, b: Value | number): Value => this.one('Div', [this.lift(a), this.lift(b)], {});
   equal = (a: Value, b: Value): Value => this.one('Equal', [a, b], {});
   less = (a: Value, b: Value): Value => this.one('Less', [a, b], {});
+  lessOrEqual = (a: Value, b: Value): Value => this.one('LessOrEqual', [a, b], {});
   and = (a: Value, b: Value): Value => this.one('And', [a, b], {});
   neg = (x: Value): Value => this.one('Neg', [x], {});
   exp = (x: Value): Value => this.one('Exp', [x], {});

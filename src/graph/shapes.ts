@@ -96,6 +96,7 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
   Div: (x) => elementwise('Div', x),
   Equal: (x) => elementwise('Equal', x, 'bool'),
   Less: (x) => elementwise('Less', x, 'bool'),
+  LessOrEqual: (x) => elementwise('LessOrEqual', x, 'bool'),
   And: (x) => elementwise('And', x, 'bool'),
   Neg: (x) => unary('Neg', x),
   Exp: (x) => unary('Exp', x),
@@ -228,9 +229,8 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     const [data, indices] = arity('GatherElements', inputs, 2);
     const last = data.shape.length - 1;
     const fits =
-      indices.shape.length === last + 1 &&
-      indices.shape.every((d, i) => (i === last ? d === 1 : d === data.shape[i]));
-    if (!fits) throw new ShapeError('GatherElements', inputs, 'indices must name one element of each row');
+      indices.shape.length === last + 1 && indices.shape.every((d, i) => i === last || d === data.shape[i]);
+    if (!fits) throw new ShapeError('GatherElements', inputs, 'indices must name elements of each row');
     return [{ dtype: data.dtype, shape: indices.shape }];
   },
   MatMulNBits: (inputs, { bits, block }) => {

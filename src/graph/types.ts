@@ -65,6 +65,7 @@ export interface OpAttributes {
   Div: None;
   Equal: None;
   Less: None;
+  LessOrEqual: None;
   And: None;
   Neg: None;
   Exp: None;
@@ -98,7 +99,7 @@ export interface OpAttributes {
   Softmax: None;
   /** Rows of a table: data [n, ...rest], indices of any shape -> [...indices, ...rest]. */
   Gather: None;
-  /** One element a row: data [..., n], indices [..., 1] -> [..., 1]. */
+  /** Elements of each row: data [..., n], indices [..., k] -> [..., k]. Differentiable where k is 1. */
   GatherElements: None;
   /**
    * x W^T with W in blocks of few bits: x [m, k], q [n, k / block, block x bits / 8] uint8, scales [n x k / block].

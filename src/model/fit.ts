@@ -160,11 +160,11 @@ function samplingParts(
   const bytes = samplingBytes(c, work, sampleRows, numbersOf(precision, backend));
   const gpu = backend === 'webgpu';
   const builtIn = !gpu && precision === 'f32';
-  // A loop's state is handed in, carried and handed out.
-  const cache = gpu ? 2 * bytes.cache : 3 * bytes.cache;
+  // A loop is handed what rows have seen; steps on a GPU hand on what they make of it.
+  const cache = gpu ? 2 * bytes.cache : bytes.cache;
   const weights = gpu ? 0 : builtIn ? TAKEN_OVER * bytes.weights : bytes.weights;
   const drawing = weights + cache + bytes.step;
-  const reading = gpu ? bytes.prefill - bytes.weights : bytes.prefill;
+  const reading = gpu ? bytes.prefill : bytes.prefill + bytes.weights;
   const parts: Part[] = [
     {
       label: 'Decoder',
@@ -185,7 +185,7 @@ function samplingParts(
       bytes: gpu ? 0 : 2 * bytes.cache,
       place: 'page',
       phases: ['sampling'],
-      words: `Keys and values of the prompts and of ${sampleRows} answers between two calls of the decoder.`,
+      words: `Keys and values of ${sampleRows} answers and their prompts between two calls of the decoder, and while they move.`,
     },
   ];
   return { parts: parts.filter((part) => part.bytes > 0), largest: bytes.largest };

@@ -1,17 +1,21 @@
 /** Bytes that training and sampling take, from the shapes of the very graphs that they run. */
 import { footprint } from '../graph/footprint.ts';
-import { Graph } from '../graph/index.ts';
+import type { Graph } from '../graph/index.ts';
 import { cutGroups, type GroupIds, padLength, planMicroBatches } from './batch.ts';
 import { type Geometry, responseTotal, rowTotal } from './block.ts';
 import { kindsWithin, type ModelConfig } from './config.ts';
+import { SLICE } from './decode-round.ts';
 import { embeddingGraph, frozenHeadGraph, headChunks } from './end-graphs.ts';
 import type { MemoryChoice, Workload } from './fit.ts';
 import type { Numbers } from './matrix.ts';
 import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
-import { trainableLayer, unitSize } from './parameters.ts';
-import { prefill, type SamplingShape, stepGraph } from './sampling-graphs.ts';
+import { modelWeights, trainableLayer, unitSize } from './parameters.ts';
+import { prefillGraph, promptsTogether } from './prefill-graph.ts';
+import { roundGraph } from './round-graph.ts';
+import { stepGraph } from './step-graph.ts';
 import { segmentGraphs } from './training-graphs.ts';
+import { weightBytes } from './weight-form.ts';
 
 /** Whatever the optimiser's settings, its graph has the same tensors. */
 const OPTIMISER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
@@ -137,13 +141,13 @@ function headFootprint(c: ModelConfig, s: Geometry, numbers: Numbers) {
 }
 
 export interface SamplingBytes {
-  /** Reading the prompts, the weights that are handed in included. */
+  /** Reading prompts, without weights. */
   readonly prefill: number;
   /** Drawing a token a row, without weights and cache. */
   readonly step: number;
   /** Weights as a graph's inputs. */
   readonly weights: number;
-  /** Keys and values of prompts and answers at the end of the answers. */
+  /** Keys and values of all rows at the end of their answers, the prompt's with each. */
   readonly cache: number;
   readonly largest: number;
 }
@@ -165,39 +169,27 @@ function measureSampling(
   sampleRows: number,
   numbers: Numbers,
 ): SamplingBytes {
-  const n = Math.min(work.samples, sampleRows);
-  const promptRows = padLength(Math.max(1, Math.min(work.promptTokens, c.contextLength) - 1));
   const tokens = Math.min(work.maxTokens, c.contextLength);
-  const shape: SamplingShape = {
-    prompts: Math.max(1, Math.floor(sampleRows / n)),
-    n,
-    promptRows,
-    kinds: kindsWithin(c.layerKinds, promptRows + 1 + tokens),
-  };
-  const rule = { temperature: 1, topP: 1, topK: 0, stopIds: [0] };
-  const sizes: Record<string, number> = { t: tokens, drawn: tokens, positions: promptRows + tokens };
-  for (const { window } of shape.kinds) {
-    if (window === null) continue;
-    sizes[`t${window}`] = sizes[`kept${window}`] = Math.min(window, tokens);
-  }
-  const step = footprint(
-    stepGraph(c, shape, rule, (g) => inputModel(g, c, null, numbers)),
-    sizes,
-  );
-  const filled = new Graph();
-  prefill(filled, c, shape, inputModel(filled, c, null, numbers));
-  const first = footprint(filled);
-  const cacheRow = (l: number, length: number) =>
-    2 * c.kvHeads * c.headDim * 4 * Math.min(shape.kinds[l]?.window ?? length, length);
-  let cache = 0;
-  for (let l = 0; l < c.layers; l++)
-    cache +=
-      shape.prompts * n * cacheRow(l, tokens) + shape.prompts * 2 * c.kvHeads * c.headDim * 4 * promptRows;
+  const promptTokens = Math.min(work.promptTokens, c.contextLength);
+  const room = Math.min(promptTokens + tokens, c.contextLength);
+  const shape = { slice: SLICE, kinds: kindsWithin(c.layerKinds, room) };
+  const rule = { temperature: 1, topP: 1, topK: 0 };
+  const model = (g: Graph) => inputModel(g, c, null, numbers);
+  const step = numbers.gpu
+    ? footprint(stepGraph(c, { rows: sampleRows, room, kinds: shape.kinds }, rule, null, model))
+    : footprint(roundGraph(c, shape, rule, model), { rows: sampleRows, past: room, drawn: SLICE });
+  const length = padLength(Math.max(1, promptTokens - 1));
+  const prompts = promptsTogether(length);
+  const read = footprint(prefillGraph(c, length, kindsWithin(c.layerKinds, length), model, !numbers.gpu), {
+    prompts,
+    tokens: prompts * length,
+  });
+  const cacheToken = 2 * c.layers * c.kvHeads * c.headDim * 4;
   return {
-    prefill: first.inputs + first.working,
+    prefill: read.working,
     step: step.working,
-    weights: first.inputs,
-    cache,
-    largest: Math.max(first.largest, step.largest),
+    weights: modelWeights(c).reduce((sum, weight) => sum + weightBytes(numbers.precision, weight), 0),
+    cache: sampleRows * (room + SLICE) * cacheToken,
+    largest: Math.max(read.largest, step.largest),
   };
 }

@@ -1,5 +1,6 @@
 /** Whether a run fits the device, and the nearest settings that do: src/model/fit.ts counts, this compares. */
 import type { ModelConfig } from '../model/config.ts';
+import { mayBeMore } from '../model/device-memory.ts';
 import type { Backend, MemoryChoice, Need, Workload } from '../model/fit.ts';
 import { chooseMemory, type Room, USUAL_ROOM } from '../model/memory-choice.ts';
 import { keptAs, PRECISIONS, type Precision } from '../model/precision.ts';
@@ -146,9 +147,6 @@ function measured(
 
 const gigabytes = (bytes: number): string =>
   bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
-
-/** Browsers tell no more than 8 GiB, or 32 GiB in newer ones: what reaches the lower cap may be any amount. */
-export const mayBeMore = (deviceMemory: number): boolean => deviceMemory >= 8 * 2 ** 30;
 
 /** Of WebAssembly's memory, what can be used before it splinters. */
 const USABLE = 0.9;

@@ -1,5 +1,6 @@
+import { mayBeMore } from '../../model/device-memory.ts';
 import type { Part, Phase, Place } from '../../model/fit.ts';
-import { type Fit, mayBeMore, type Suggestion } from '../../pipeline/fit.ts';
+import type { Fit, Suggestion } from '../../pipeline/fit.ts';
 import { applySuggestion } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { Term } from '../components/Tip.tsx';
