@@ -7,7 +7,7 @@ import { withBenchPage } from './browser.ts';
 import type { DemoFigures, DemoPlan } from './demo/plan.ts';
 import type { BenchOptions, Row } from './row.ts';
 
-const PLAN: DemoPlan = { prompts: 64, heldOut: 16, plainPrompts: 4, plainHeldOut: 1 };
+const PLAN: DemoPlan = { prompts: 64, heldOut: 16, plainPrompts: 8, plainHeldOut: 2 };
 
 /** @param words `plain` leaves out the whole demo */
 export async function demoRows({ words }: BenchOptions): Promise<Row[]> {
@@ -35,9 +35,9 @@ const comparedRow = (): Promise<Row> =>
 
 function rowOf(figures: DemoFigures): Row {
   const { stages, prompts, heldOut } = figures;
-  const whole = stages.map(({ stage, ours, plain }) => {
+  const whole = stages.map(({ stage, ours, plain, ratio }) => {
     const times = stage === 'evaluate' ? heldOut : prompts;
-    return { stage, ours: ours * times, plain: plain * times, ratio: plain / ours };
+    return { stage, ours: ours * times, plain: plain * times, ratio };
   });
   const total = (side: 'ours' | 'plain') => whole.reduce((all, stage) => all + stage[side], 0);
   const ratios = whole.map(({ stage, ratio }) => `${stage} ${ratio.toFixed(1)}x`).join(', ');

@@ -1,9 +1,9 @@
 /** The filter's rule, applied to what the page holds, so that the handle's effect is seen while it moves. Pure. */
 import type { RunConfig } from '../pipeline/config.ts';
 import { poolOf } from '../pipeline/filter.ts';
-import type { PairRecord, PromptResponses } from '../pipeline/types.ts';
+import type { PairRecord } from '../pipeline/types.ts';
 import type { AnswerRow } from './components/Answers.tsx';
-import type { RunView } from './state.ts';
+import type { RunView, ShownResponse, ShownResponses } from './state.ts';
 
 type FilterConfig = RunConfig['filter'];
 
@@ -20,7 +20,7 @@ export interface RunPool {
   readonly leftOutSimilarities: readonly number[];
 }
 
-const embedded = (record: PromptResponses): boolean =>
+const embedded = (record: ShownResponses): boolean =>
   record.responses.every((r) => r.similarity !== undefined);
 
 export function poolOfRun(responses: RunView['responses'], filter: FilterConfig, negatives: number): RunPool {
@@ -52,7 +52,7 @@ export function poolOfRun(responses: RunView['responses'], filter: FilterConfig,
 
 /** One prompt's answers with what becomes of them; with `filter`, as these settings would have it. */
 export function answerRows(
-  record: PromptResponses,
+  record: ShownResponses,
   pairs: readonly PairRecord[],
   filter?: FilterConfig,
 ): AnswerRow[] {
@@ -66,7 +66,11 @@ export function answerRows(
 }
 
 /** The record with one answer marked as right (never a negative), or the mark taken back. */
-export function answerFate(record: PromptResponses, response: number, filter: FilterConfig): PromptResponses {
+export function answerFate<R extends ShownResponse>(
+  record: { readonly index: number; readonly responses: readonly R[] },
+  response: number,
+  filter: FilterConfig,
+): { index: number; responses: R[] } {
   const responses = record.responses.map((r, i) => (i === response ? { ...r, excluded: !r.excluded } : r));
   const flags = poolOf(responses, filter);
   return { ...record, responses: responses.map((r, i) => ({ ...r, kept: flags[i] ?? false })) };

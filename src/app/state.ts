@@ -9,6 +9,7 @@ import {
   type MetricRecord,
   type Progress,
   type PromptResponses,
+  type ResponseRecord,
   type RunEvent,
   type RunManifest,
   STAGES,
@@ -33,6 +34,18 @@ export interface Preview {
   readonly answers: readonly { readonly prompt: string; readonly text: string }[];
 }
 
+/** An answer as it is shown: its tokens are the half of it that no one looks at, and stay in storage. */
+export type ShownResponse = Omit<ResponseRecord, 'tokenIds'>;
+
+export interface ShownResponses {
+  readonly index: number;
+  readonly responses: readonly ShownResponse[];
+}
+
+export function shown({ index, responses }: PromptResponses): ShownResponses {
+  return { index, responses: responses.map(({ tokenIds: _tokenIds, ...rest }) => rest) };
+}
+
 export interface RunView {
   readonly manifest: RunManifest | null;
   readonly stages: Readonly<Record<Stage, StageView>>;
@@ -40,7 +53,7 @@ export interface RunView {
   readonly previews: Readonly<Record<TrainStage, readonly Preview[]>>;
   readonly counts: Counts | null;
   /** By prompt index; holes where a prompt is not sampled yet. */
-  readonly responses: readonly (PromptResponses | undefined)[];
+  readonly responses: readonly (ShownResponses | undefined)[];
   /** Prompt index of the answers that arrived last, this sitting. */
   readonly latest: number | null;
   readonly warnings: readonly string[];
@@ -82,7 +95,7 @@ export const EMPTY_VIEW: RunView = {
  */
 export function viewOf(stored: StoredRun): RunView {
   const { manifest } = stored;
-  const responses: (PromptResponses | undefined)[] = [];
+  const responses: (ShownResponses | undefined)[] = [];
   for (const record of stored.responses) responses[record.index] = record;
   return {
     ...EMPTY_VIEW,
@@ -109,7 +122,7 @@ export function reduceEvents(view: RunView, events: readonly RunEvent[]): RunVie
   const last = answers.at(-1);
   if (last === undefined) return next;
   const responses = [...next.responses];
-  for (const event of answers) responses[event.record.index] = event.record;
+  for (const event of answers) responses[event.record.index] = shown(event.record);
   return { ...next, responses, latest: last.record.index };
 }
 

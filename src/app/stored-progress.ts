@@ -1,6 +1,7 @@
 /** How far a stage had come when the page was left, from what it has stored. Pure. */
 import { totalSteps } from '../pipeline/train.ts';
-import type { MetricRecord, Progress, PromptResponses, RunManifest, Stage } from '../pipeline/types.ts';
+import type { MetricRecord, Progress, RunManifest, Stage } from '../pipeline/types.ts';
+import type { ShownResponses } from './state.ts';
 
 export interface Counts {
   readonly train: number;
@@ -12,7 +13,7 @@ export interface Counts {
 export interface StoredRun {
   readonly manifest: RunManifest;
   readonly counts: Counts | null;
-  readonly responses: readonly PromptResponses[];
+  readonly responses: readonly ShownResponses[];
   readonly sft: readonly MetricRecord[];
   readonly dpo: readonly MetricRecord[];
 }

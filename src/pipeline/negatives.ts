@@ -63,9 +63,9 @@ async function completed(
   data: PreparedData,
   records: readonly PromptResponses[],
   signal: AbortSignal,
-): Promise<PromptResponses[]> {
+): Promise<readonly PromptResponses[]> {
   const missing = records.filter((record) => !isCompared(record));
-  if (missing.length === 0) return [...records];
+  if (missing.length === 0) return records;
   const compared = new Map(
     (await compare(embedder, data, missing, signal)).map((record) => [record.index, record] as const),
   );

@@ -15,6 +15,7 @@ import { responseRecord } from '../../../src/pipeline/sample.ts';
 import { embedDistinct } from '../../../src/pipeline/similarity.ts';
 import type { ResponseRecord, TokenizedPrompt, TokenizedRow } from '../../../src/pipeline/types.ts';
 import { urlFolder } from '../../../src/service/url-folder.ts';
+import { sideBySide } from '../measure.ts';
 import type { DemoFigures, DemoPlan, DemoStage, StageTimes } from './plan.ts';
 
 declare global {
@@ -26,17 +27,12 @@ declare global {
 const CONFIG = DEFAULT_CONFIG;
 const { seed, lora, sample, sft, dpo, evaluate } = CONFIG;
 const ARMS = 3;
+const REPEATS = 3;
 
 const address = (path: string): string => new URL(path, location.href).href;
 
 async function text(path: string): Promise<string> {
   return (await fetch(address(path))).text();
-}
-
-async function seconds(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return (performance.now() - start) / 1000;
 }
 
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
@@ -132,7 +128,7 @@ async function measure(plan: DemoPlan): Promise<DemoFigures> {
   const negativesOf = (answers: readonly ResponseRecord[]): ResponseRecord[] =>
     answers.filter(({ tokenIds }) => tokenIds.length > 0).slice(0, dpo.negatives);
 
-  // Graphs are compiled before anything is timed, on both sides.
+  // What DPO learns from on either side.
   const answers = await sampled(rows, sample.n, true);
   const groups = rows.map((row, i): Group => {
     const negatives = negativesOf(answers[i] ?? []);
@@ -186,9 +182,8 @@ async function measure(plan: DemoPlan): Promise<DemoFigures> {
     plain: () => Promise<unknown>,
     [many, less]: readonly [number, number] = [rows.length, few.length],
   ) => {
-    await ours();
-    await plain();
-    stages.push({ stage, ours: (await seconds(ours)) / many, plain: (await seconds(plain)) / less });
+    const { ours: our, peer, ratio } = await sideBySide(ours, plain, REPEATS);
+    stages.push({ stage, ours: our / many, plain: peer / less, ratio: (ratio * many) / less });
   };
   await compare('sft', ourSft, plainSft);
   await compare(
@@ -204,7 +199,6 @@ async function measure(plan: DemoPlan): Promise<DemoFigures> {
     },
   );
   await compare('dpo', ourDpo, plainDpo);
-  // One arm; the demo has three.
   await compare(
     'evaluate',
     async () => {

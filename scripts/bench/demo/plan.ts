@@ -16,6 +16,8 @@ export interface StageTimes {
   /** Seconds a prompt. */
   readonly ours: number;
   readonly plain: number;
+  /** Plain / ours, of the median round. */
+  readonly ratio: number;
 }
 
 export interface DemoFigures {

@@ -14,7 +14,7 @@ import { memoryNow } from '../processes.ts';
 import type { Row } from '../row.ts';
 import { heaps } from '../soak/heaps.ts';
 import { openJobs, type WatchedApp, withWatchedApp } from '../soak/watched.ts';
-import { watchTasks } from '../tasks.ts';
+import { type LongestTask, watchTasks } from '../tasks.ts';
 
 const SIZES = [100, 1000, 10_000];
 const ANSWERS = 16;
@@ -32,8 +32,7 @@ interface Held {
 interface Opened {
   /** From the address to the answers on the page. */
   readonly seconds: number;
-  /** Milliseconds of the page's longest task. */
-  readonly longestTask: number;
+  readonly longestTask: LongestTask;
 }
 
 interface Figures {
@@ -106,7 +105,7 @@ async function open(page: Page, origin: string, stage: Stage, heading: string): 
   await page.getByRole('heading', { name: heading, exact: true }).first().waitFor();
   await page.getByRole('listbox', { name: 'Prompts' }).getByText(/\w/).first().waitFor();
   const seconds = (performance.now() - started) / 1000;
-  return { seconds, longestTask: (await tasks.stop()).wall };
+  return { seconds, longestTask: await tasks.stop() };
 }
 
 /** Looks at the memory now and then; keeps the highest of each stage. */
@@ -160,7 +159,7 @@ function rowOf(figures: Figures, first: Figures): Row {
   return {
     name: `${prompts.toLocaleString('en')} prompts x ${ANSWERS} answers`,
     value: `ms a prompt (of ${first.prompts}: 1.00): ${stages.join(', ')}`,
-    peer: `most held: script ${mb(most('script'))}, WASM ${mb(most('wasm'))}, page ${mb(most('page'))}; stored ${mb(stored)}; opened in ${sample.seconds.toFixed(1)} s, filter ${filter.seconds.toFixed(1)} s, longest task ${Math.max(sample.longestTask, filter.longestTask).toFixed(0)} ms`,
+    peer: `most held: script ${mb(most('script'))}, WASM ${mb(most('wasm'))}, page ${mb(most('page'))}; stored ${mb(stored)}; opened in ${sample.seconds.toFixed(1)} s, filter ${filter.seconds.toFixed(1)} s, longest task ${Math.max(sample.longestTask.wall, filter.longestTask.wall).toFixed(0)} ms (${Math.max(sample.longestTask.cpu, filter.longestTask.cpu).toFixed(0)} of its own)`,
     facts: { ...figures },
   };
 }

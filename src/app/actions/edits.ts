@@ -9,7 +9,7 @@ import { answerFate } from '../pool.ts';
 import { problemOf } from '../problems.ts';
 import { config, savedConfig, staleFrom } from '../settings.ts';
 import { busy, edits, problem, records, view } from '../signals.ts';
-import { changedManifest, clearedFrom, withManifest } from '../state.ts';
+import { changedManifest, clearedFrom, shown, withManifest } from '../state.ts';
 import { remember } from './memory.ts';
 import { listRuns, readRecords } from './runs.ts';
 
@@ -66,16 +66,19 @@ async function applyEdits(id: string): Promise<void> {
 
 /** Marks an answer as right although it is unlike the target, or takes that back; pairs are drawn again. */
 export async function markAnswer(index: number, response: number): Promise<void> {
-  const record = view.value.responses[index];
   const id = view.value.manifest?.id;
-  if (record === undefined || id === undefined || busy.value) return;
-  const next = answerFate(record, response, config.value.filter);
+  if (id === undefined || busy.value) return;
   try {
     const store = await host.runStore(id);
-    await withRun(id, () => store.saveResponses([next]));
-    const list = [...view.value.responses];
-    list[index] = next;
-    view.value = { ...view.value, responses: list };
+    await withRun(id, async () => {
+      const [record] = await store.responses(index, index + 1);
+      if (record === undefined) return;
+      const next = answerFate(record, response, config.value.filter);
+      await store.saveResponses([next]);
+      const list = [...view.value.responses];
+      list[index] = shown(next);
+      view.value = { ...view.value, responses: list };
+    });
   } catch (error) {
     problem.value = problemOf('The mark could not be stored', error);
   }

@@ -2,7 +2,8 @@
 
 import { batch } from '@preact/signals';
 import { visible } from '../../model/text.ts';
-import { STAGES, type Stage } from '../../pipeline/types.ts';
+import { responseSlices } from '../../pipeline/slices.ts';
+import { type RunStore, STAGES, type Stage } from '../../pipeline/types.ts';
 import { closeWorker } from '../client.ts';
 import { inMemory, openData, openPrepared } from '../dataset.ts';
 import { exampleDataset } from '../example.ts';
@@ -24,7 +25,7 @@ import {
   view,
   working,
 } from '../signals.ts';
-import { currentStage, EMPTY_VIEW, viewOf, withManifest } from '../state.ts';
+import { currentStage, EMPTY_VIEW, type ShownResponses, shown, viewOf, withManifest } from '../state.ts';
 import { tell } from '../tabs.ts';
 import { remember } from './memory.ts';
 import { measureStorage } from './space.ts';
@@ -105,13 +106,22 @@ export async function showRun(id: string): Promise<void> {
   } else if (selected.value === null) openStage(currentStage(view.value) ?? 'evaluate');
 }
 
+/** Prompts whose answers are read at once. */
+const AT_ONCE = 250;
+
+async function shownResponses(store: RunStore): Promise<ShownResponses[]> {
+  const list: ShownResponses[] = [];
+  for await (const slice of responseSlices(store, AT_ONCE)) list.push(...slice.map(shown));
+  return list;
+}
+
 /** Reads everything stored of a run into the view. */
 export async function readRecords(id: string): Promise<void> {
   const store = await host.runStore(id);
   const [manifest, prepared, responses, sft, dpo, pairs, answers] = await Promise.all([
     store.manifest(),
     openPrepared(id),
-    store.responses(),
+    shownResponses(store),
     store.metrics('sft'),
     store.metrics('dpo'),
     store.pairs(),
@@ -148,7 +158,7 @@ export async function refreshAfter(stage: Stage): Promise<void> {
   if (stage === 'data') {
     records.value = { ...records.value, prepared: await openPrepared(id) };
   } else if (stage === 'filter') {
-    const [responses, pairs] = await Promise.all([store.responses(), store.pairs()]);
+    const [responses, pairs] = await Promise.all([shownResponses(store), store.pairs()]);
     const list: typeof responses = [];
     for (const record of responses) list[record.index] = record;
     batch(() => {

@@ -1,5 +1,5 @@
-import type { ResponseRecord } from '../../pipeline/types.ts';
 import { similarity } from '../format.ts';
+import type { ShownResponse } from '../state.ts';
 import { Icon } from './Icon.tsx';
 
 export type Fate = 'kept' | 'left out' | 'undecided';
@@ -7,7 +7,7 @@ export type Fate = 'kept' | 'left out' | 'undecided';
 export interface AnswerRow {
   /** Which of the prompt's responses. */
   readonly index: number;
-  readonly response: ResponseRecord;
+  readonly response: ShownResponse;
   readonly fate: Fate;
   /** Chosen as a negative in a pair. */
   readonly paired: boolean;
