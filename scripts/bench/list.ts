@@ -8,6 +8,7 @@ import { fitRows } from './fit.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
+import { pageRows } from './page.ts';
 import { precisionRows } from './precision.ts';
 import type { Bench, Row } from './row.ts';
 import { stepRows } from './step.ts';
@@ -33,6 +34,7 @@ export const BENCHES: readonly Bench[] = [
   { name: 'dpo', about: 'a group of 1 + k answers against k pairs', rows: () => dpoRows() },
   { name: 'step', about: 'a LoRA step against its bare products, and PyTorch', rows: () => stepRows() },
   { name: 'embedding', about: 'answers in vectors, against transformers.js', rows: () => embeddingRows() },
+  { name: 'page', about: 'the built page: its scripts, and how soon it can be used', rows: () => pageRows() },
   {
     name: 'checkpoint',
     about: "checkpoints' share of training",

@@ -3,7 +3,7 @@
  * every range of model.safetensors is worked out when it is read, so a model of gigabytes costs no disk.
  */
 import type { FileSource, RangedFile } from '../../src/engine/types.ts';
-import { parseModelConfig } from '../../src/model/config.ts';
+import { type ModelConfig, parseModelConfig } from '../../src/model/config.ts';
 import { bytesFile } from '../../src/model/files.ts';
 import { elements, modelWeights } from '../../src/model/parameters.ts';
 import { SHAPES, type ShapeName } from './shapes.ts';
@@ -16,12 +16,17 @@ const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json', 'generation_config
 /** Standard deviation of the matrices, as is usual for a model before training. */
 const DEVIATION = 0.02;
 
-export function shapedModel(name: ShapeName, tokenizer: TokenizerFiles): FileSource {
-  const shape = SHAPES[name];
+/** @param change of what config.json says of the shape */
+export function shapedModel(
+  name: ShapeName,
+  tokenizer: TokenizerFiles,
+  change: Readonly<Record<string, unknown>> = {},
+): FileSource {
+  const shape = { ...SHAPES[name], ...change };
   const json = (value: unknown) => bytesFile(new TextEncoder().encode(JSON.stringify(value)));
   const open = async (path: string): Promise<RangedFile | null> => {
     if (path === 'config.json') return json(shape);
-    if (path === 'model.safetensors') return weightsFile(name);
+    if (path === 'model.safetensors') return weightsFile(parseModelConfig(shape));
     const bytes = TOKENIZER.includes(path) ? await tokenizer(path) : null;
     if (!bytes || path !== 'tokenizer.json') return bytes && bytesFile(bytes);
     return json(padded(JSON.parse(new TextDecoder().decode(bytes)), shape.vocab_size));
@@ -48,8 +53,8 @@ function padded(tokenizer: TokenizerJson, size: number): TokenizerJson {
 }
 
 /** bfloat16: norms are 1, everything else is uniform around 0. */
-function weightsFile(name: ShapeName): RangedFile {
-  const tensors = modelWeights(parseModelConfig(SHAPES[name]));
+function weightsFile(config: ModelConfig): RangedFile {
+  const tensors = modelWeights(config);
   let end = 0;
   const places = tensors.map(({ name, shape }) => {
     const start = end;

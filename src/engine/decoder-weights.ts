@@ -31,6 +31,8 @@ export interface WeightOptions {
 export class DecoderWeights {
   readonly config: ModelConfig;
   readonly numbers: Numbers;
+  readonly lora: LoraConfig;
+  readonly adapter: AdapterWeights | null;
   /** What a graph of `inputs` takes. */
   readonly bound: Tensors = {};
   /**
@@ -44,6 +46,8 @@ export class DecoderWeights {
     this.options = options;
     const { weights, adapter, config, lora } = options;
     this.config = config;
+    this.lora = lora;
+    this.adapter = adapter;
     this.numbers = options.numbers ?? device.numbers('f32');
     this.merged = this.numbers.gpu || this.numbers.precision !== 'f32' ? null : mergedWeights(options);
     for (const [name, tensor] of weights) {
@@ -62,6 +66,11 @@ export class DecoderWeights {
   inputs(g: Graph): ModelValues {
     const { config, lora, adapter } = this.options;
     return inputModel(g, config, !this.merged && adapter ? lora : null, this.numbers);
+  }
+
+  /** The base alone as inputs of a graph, bound by `bound`. */
+  baseInputs(g: Graph): ModelValues {
+    return inputModel(g, this.config, null, this.numbers);
   }
 
   /** Parameters for fused layers, built into the graph where that can be: on WASM, inputs are copied with every run. */

@@ -11,7 +11,10 @@ export interface Read {
   readonly prompts: readonly number[];
   /** Tokens a prompt, padding included. */
   readonly length: number;
-  /** key{l} [prompts, KV, D, length] and value{l} [prompts, KV, length, D]; the caller disposes of them. */
+  /**
+   * key{l} [prompts, KV, D, length], on a GPU [prompts, KV, length, D], and value{l} [prompts, KV, length, D]; the
+   * caller disposes of them.
+   */
   readonly out: Tensors;
 }
 
@@ -71,7 +74,9 @@ export class Prefill {
     let program = this.programs.get(length);
     if (!program) {
       const kinds = kindsWithin(config.layerKinds, length);
-      program = this.device.compile(prefillGraph(config, length, kinds, (g) => this.weights.inputs(g)));
+      program = this.device.compile(
+        prefillGraph(config, length, kinds, (g) => this.weights.inputs(g), !this.device.memory),
+      );
       program.catch(() => this.programs.delete(length));
       this.programs.set(length, program);
     }

@@ -23,12 +23,14 @@ export const valueName = (layer: number): string => `value${layer}`;
  *
  * @param P tokens a prompt, padding included
  * @param kinds of the layers; without the windows that no prompt of this length reaches past
+ * @param transposed whether keys are given as a product wants them, or as values are
  */
 export function prefillGraph(
   c: ModelConfig,
   P: number,
   kinds: readonly LayerKind[],
   model: (g: Graph) => ModelValues,
+  transposed: boolean,
 ): Graph {
   const g = new Graph();
   const parameters = model(g);
@@ -42,7 +44,7 @@ export function prefillGraph(
       const apart = (heads: Value) => g.reshape(heads, [PROMPTS, P, c.kvHeads, c.headDim]);
       const keys = g.transpose(apart(k), [0, 2, 3, 1]);
       const values = g.transpose(apart(v), [0, 2, 1, 3]);
-      g.output(keyName(l), keys);
+      g.output(keyName(l), transposed ? keys : g.transpose(apart(k), [0, 2, 1, 3]));
       g.output(valueName(l), values);
       return { keys, values };
     };

@@ -2,8 +2,9 @@
 import type { AdapterWeights, Group, Trainer } from '../engine/types.ts';
 import { dpoLoss } from '../model/loss.ts';
 import { type Context, optimiserOf } from './context.ts';
+import { responsesOf } from './slices.ts';
 import { lossFigures, train } from './train.ts';
-import type { PreparedData, PromptResponses, ReferenceRecord } from './types.ts';
+import type { PairRecord, PreparedData, PromptResponses, ReferenceRecord, RunStore } from './types.ts';
 
 /** A prompt with its target first and its negatives after it, and the reference's log-probability of each. */
 export interface PreferenceGroup {
@@ -74,6 +75,43 @@ export function preferenceGroups(
     });
 }
 
+/** Groups as they are wanted: all prompts' answers at once may not fit into memory. */
+export interface MinedGroups {
+  /** Prompts that have a group, rising. */
+  readonly indices: readonly number[];
+  /** The groups of these prompts, in the order asked for. */
+  read(indices: readonly number[]): Promise<PreferenceGroup[]>;
+}
+
+export function minedGroups(
+  store: Pick<RunStore, 'responses'>,
+  data: PreparedData,
+  pairs: readonly PairRecord[],
+  references: ReadonlyMap<number, number>,
+): MinedGroups {
+  const drawn = new Map<number, PairRecord[]>();
+  for (const pair of pairs) {
+    const list = drawn.get(pair.index);
+    if (list) list.push(pair);
+    else drawn.set(pair.index, [pair]);
+  }
+  return {
+    indices: [...drawn.keys()].filter((index) => references.has(index)).sort((a, b) => a - b),
+    read: async (wanted) => {
+      const records = await responsesOf(store, wanted);
+      const theirs = wanted.flatMap((index) => drawn.get(index) ?? []);
+      const groups = preferenceGroups(data, records, theirs, references);
+      const byIndex = new Map(groups.map((group) => [group.index, group] as const));
+      return wanted.map((index) => {
+        const group = byIndex.get(index);
+        if (!group)
+          throw new Error(`the answers to prompt ${index + 1} are gone; redo the run from sampling`);
+        return group;
+      });
+    },
+  };
+}
+
 export async function runDpo(
   context: Context,
   data: PreparedData,
@@ -95,7 +133,7 @@ export async function runDpo(
     const zeros = sft.map((vector) => new Float32Array(vector.length));
     await trainer.restore({ step: 0, parameters: sft, m: zeros, v: zeros });
     const references = await targetReferences(context, trainer, data, used);
-    const groups = preferenceGroups(data, await store.responses(), pairs, references);
+    const groups = minedGroups(store, data, pairs, references);
     const lossOf = (members: readonly PreferenceGroup[]) => (i: number, logps: readonly number[]) => {
       const member = members[i];
       const chosenTokens = member?.group.responseIds[0]?.length ?? 1;
@@ -109,15 +147,15 @@ export async function runDpo(
     const { steps, tokens, metrics, checkpointSeconds } = await train(context, trainer, {
       stage: 'dpo',
       settings: config.dpo,
-      items: groups.length,
+      items: groups.indices.length,
       preview: data.heldOut.slice(0, 3),
-      batch: (items) => {
-        const members = items.flatMap((i) => groups[i] ?? []);
+      batch: async (items) => {
+        const members = await groups.read(items.flatMap((i) => groups.indices[i] ?? []));
         return { groups: members.map((m) => m.group), loss: lossOf(members) };
       },
     });
     const final = await rewards(trainer, groups, beta, signal);
-    const counts = { steps, tokens, prompts: groups.length, pairs: pairs.length, checkpointSeconds };
+    const counts = { steps, tokens, prompts: groups.indices.length, pairs: pairs.length, checkpointSeconds };
     return { ...counts, ...final, ...lossFigures(metrics) };
   } finally {
     await trainer.dispose();
@@ -125,18 +163,15 @@ export async function runDpo(
 }
 
 /** Reward margin and accuracy of the adapter as it is, over all pairs: reward = beta (logp - ref). */
-async function rewards(
-  trainer: Trainer,
-  groups: readonly PreferenceGroup[],
-  beta: number,
-  signal: AbortSignal,
-) {
+async function rewards(trainer: Trainer, groups: MinedGroups, beta: number, signal: AbortSignal) {
   let pairs = 0;
   let right = 0;
   let margin = 0;
   let chosenLogp = 0;
-  for (let at = 0; at < groups.length; at += SLICE) {
-    const slice = groups.slice(at, at + SLICE);
+  let chosenLogpBefore = 0;
+  const { indices } = groups;
+  for (let at = 0; at < indices.length; at += SLICE) {
+    const slice = await groups.read(indices.slice(at, at + SLICE));
     const logps = await trainer.logps(
       slice.map((g) => g.group),
       signal,
@@ -146,6 +181,7 @@ async function rewards(
         (x, j) => beta * (sum(x) - (references[j] ?? 0)),
       );
       chosenLogp += sum(logps[i]?.[0] ?? []);
+      chosenLogpBefore += references[0] ?? 0;
       for (const reward of rejected) {
         pairs++;
         margin += chosen - reward;
@@ -154,11 +190,10 @@ async function rewards(
     });
   }
   const mean = (x: number, n: number) => (n > 0 ? x / n : 0);
-  const reference = groups.reduce((total, g) => total + (g.references[0] ?? 0), 0);
   return {
     rewardMargin: mean(margin, pairs),
     rewardAccuracy: mean(right, pairs),
-    chosenLogp: mean(chosenLogp, groups.length),
-    chosenLogpBefore: mean(reference, groups.length),
+    chosenLogp: mean(chosenLogp, indices.length),
+    chosenLogpBefore: mean(chosenLogpBefore, indices.length),
   };
 }

@@ -3,8 +3,9 @@ import type { AdapterWeights, Sample } from '../engine/types.ts';
 import { seedOf } from '../model/random.ts';
 import { type Context, ProgressMeter } from './context.ts';
 import { stripLeading } from './filter.ts';
-import { Comparing } from './similarity.ts';
-import type { PreparedData, PromptResponses, ResponseRecord } from './types.ts';
+import { Comparing, SLICE } from './similarity.ts';
+import { responseSlices } from './slices.ts';
+import type { PreparedData, ResponseRecord, RunStore } from './types.ts';
 
 /** Text of a response as it is compared and embedded: leading spaces stripped (METHOD step 2). */
 export function responseRecord(sample: Sample, decode: (ids: readonly number[]) => string): ResponseRecord {
@@ -23,14 +24,13 @@ export async function runSample(
 ): Promise<Record<string, number>> {
   const { model, config, store, emit, signal } = context;
   const { n, temperature, topP, topK, maxTokens } = config.sample;
-  const done = await store.responses();
-  const finishedBefore = new Set(done.map((record) => record.index));
+  const done = await store.sampled();
   const total = data.train.length * n;
   const meter = new ProgressMeter(context, 'sample', 'responses', total, done.length * n);
   let finished = done.length * n;
   let tokens = 0;
-  const records: PromptResponses[] = [...done];
-  const comparing = context.overlap ? new Comparing(context, data, done) : null;
+  const comparing = context.overlap ? new Comparing(context, data) : null;
+  await comparing?.begin();
   const figures = () => ({
     tokensPerSecond: tokens / meter.seconds,
     ...(comparing && { compared: comparing.compared }),
@@ -46,8 +46,7 @@ export async function runSample(
           responses: samples.map((sample) => responseRecord(sample, model.tokenizer.decode)),
         };
         await store.saveResponses([record]);
-        records.push(record);
-        comparing?.add(record);
+        comparing?.add(index);
         finished += n;
         const row = data.train[index];
         if (row) emit({ type: 'responses', prompt: row.prompt, target: row.target, record });
@@ -55,7 +54,7 @@ export async function runSample(
       },
       {
         signal,
-        finished: finishedBefore,
+        finished: new Set(done),
         onTokens: (count) => {
           tokens += count;
           meter.update(finished, figures());
@@ -66,19 +65,31 @@ export async function runSample(
     await sampler.dispose();
     await comparing?.end();
   }
-  records.sort((a, b) => a.index - b.index);
-  const all = records.flatMap((record) => record.responses);
-  const distinct = records.map((record) => new Set(record.responses.map((r) => r.text)).size);
-  const count = Math.max(1, all.length);
-  const allTokens = all.reduce((sum, r) => sum + r.tokenIds.length, 0);
   return {
-    prompts: records.length,
-    responses: all.length,
-    tokens: allTokens,
+    ...(await figuresOf(store)),
     tokensPerSecond: meter.seconds > 0 ? tokens / meter.seconds : 0,
-    meanTokens: allTokens / count,
-    empty: all.filter((r) => r.text === '').length,
-    cutOff: all.filter((r) => !r.stopped).length,
-    meanDistinct: distinct.reduce((a, b) => a + b, 0) / Math.max(1, distinct.length),
+  };
+}
+
+/** Of all that is sampled, earlier sittings included. */
+async function figuresOf(store: RunStore): Promise<Record<string, number>> {
+  const sums = { prompts: 0, responses: 0, tokens: 0, empty: 0, cutOff: 0 };
+  let distinct = 0;
+  for await (const slice of responseSlices(store, SLICE)) {
+    for (const { responses } of slice) {
+      sums.prompts++;
+      distinct += new Set(responses.map(({ text }) => text)).size;
+      for (const { text, tokenIds, stopped } of responses) {
+        sums.responses++;
+        sums.tokens += tokenIds.length;
+        if (text === '') sums.empty++;
+        if (!stopped) sums.cutOff++;
+      }
+    }
+  }
+  return {
+    ...sums,
+    meanTokens: sums.tokens / Math.max(1, sums.responses),
+    meanDistinct: distinct / Math.max(1, sums.prompts),
   };
 }

@@ -2,6 +2,7 @@
 import type { TextEmbedder } from '../engine/types.ts';
 import type { Context } from './context.ts';
 import { sameEmbedder } from './identity.ts';
+import { responseSlices, responsesOf } from './slices.ts';
 import type { PreparedData, PromptResponses } from './types.ts';
 
 /** Prompts whose texts are embedded, and stored, together. What is together changes no bit of a vector. */
@@ -54,8 +55,7 @@ const forgotten = (record: PromptResponses): PromptResponses => ({
 /** The run's embedder, for similarities; those of another one are removed where nothing was made of them yet. */
 export function comparingEmbedder({ store, ...context }: Context): Promise<TextEmbedder> {
   return sameEmbedder({ store, ...context }, async () => {
-    const stored = await store.responses();
-    await store.saveResponses(stored.map(forgotten));
+    for await (const slice of responseSlices(store, SLICE)) await store.saveResponses(slice.map(forgotten));
   });
 }
 
@@ -65,27 +65,33 @@ export function comparingEmbedder({ store, ...context }: Context): Promise<TextE
  */
 export class Comparing {
   /** Prompts compared and stored, those of earlier sittings included. */
-  compared: number;
-  private readonly waiting: PromptResponses[] = [];
+  compared = 0;
+  /** By prompt index: the answers themselves would fill the memory where comparing is slower than sampling. */
+  private readonly waiting: number[] = [];
   private under: Promise<void> | null = null;
   /** A write to the store under way: the run must not end before it. */
   private writing: Promise<unknown> = Promise.resolve();
   private over = false;
 
-  /** @param done what is sampled already */
   constructor(
     private readonly context: Context,
     private readonly data: PreparedData,
-    done: readonly PromptResponses[],
-  ) {
-    this.compared = done.filter(isCompared).length;
-    for (const record of done) if (!isCompared(record)) this.waiting.push(record);
+  ) {}
+
+  /** Takes what is sampled already. */
+  async begin(): Promise<void> {
+    for await (const slice of responseSlices(this.context.store, SLICE)) {
+      for (const record of slice) {
+        if (isCompared(record)) this.compared++;
+        else this.waiting.push(record.index);
+      }
+    }
   }
 
   /** A prompt that is sampled and stored. */
-  add(record: PromptResponses): void {
+  add(index: number): void {
     if (this.over) return;
-    this.waiting.push(record);
+    this.waiting.push(index);
     if (this.waiting.length < SLICE) return;
     this.under ??= this.work()
       .catch(() => {
@@ -112,7 +118,8 @@ export class Comparing {
     this.writing = opening;
     const embedder = await opening;
     while (this.waiting.length >= SLICE && !this.over) {
-      const slice = await compare(embedder, data, this.waiting.splice(0, SLICE), context.signal);
+      const sampled = await responsesOf(context.store, this.waiting.splice(0, SLICE));
+      const slice = await compare(embedder, data, sampled, context.signal);
       if (this.over) return;
       this.writing = context.store.saveResponses(slice);
       await this.writing;

@@ -27,7 +27,7 @@ export interface TrainingTask {
   readonly settings: OptimiserConfig;
   /** Number of items (prompts); each step takes `settings.batch` of them. */
   readonly items: number;
-  readonly batch: (items: readonly number[]) => Batch;
+  readonly batch: (items: readonly number[]) => Batch | Promise<Batch>;
   /** Prompts answered again now and then. */
   readonly preview: readonly TokenizedPrompt[];
 }
@@ -126,7 +126,8 @@ export async function train(
     if (step === 0) await preview(context, trainer, task, 0);
     while (step < steps) {
       signal.throwIfAborted();
-      const { groups, loss } = task.batch(itemsOfStep(step, task.items, settings.batch, config.seed, stage));
+      const items = itemsOfStep(step, task.items, settings.batch, config.seed, stage);
+      const { groups, loss } = await task.batch(items);
       const rate = learningRate(schedule, step);
       const result = await trainer.step(groups, loss, rate, signal);
       step++;

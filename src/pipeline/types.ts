@@ -309,8 +309,10 @@ export interface RunStore {
   dataset(): Promise<Dataset>;
   prepared(): Promise<PreparedData | undefined>;
   savePrepared(prepared: PreparedData): Promise<void>;
-  /** All stored prompts' responses, by index. */
-  responses(): Promise<PromptResponses[]>;
+  /** Stored responses by prompt index; with bounds only of the prompts `from` to `to` (exclusive). */
+  responses(from?: number, to?: number): Promise<PromptResponses[]>;
+  /** Indices of the prompts whose responses are stored, rising. */
+  sampled(): Promise<number[]>;
   saveResponses(records: readonly PromptResponses[]): Promise<void>;
   references(): Promise<ReferenceRecord[]>;
   saveReferences(records: readonly ReferenceRecord[]): Promise<void>;

@@ -17,7 +17,9 @@ export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
     dataset: async () => loadDataset(db, (await manifest()).datasetId),
     prepared: () => loadPrepared(db, id),
     savePrepared: (prepared) => savePrepared(db, id, prepared),
-    responses: () => db.getAll('responses', under(id)),
+    responses: (from = 0, to = Number.POSITIVE_INFINITY) =>
+      db.getAll('responses', IDBKeyRange.bound([id, from], [id, to], false, true)),
+    sampled: async () => (await db.getAllKeys('responses', under(id))).map(([, index]) => index),
     saveResponses: (records) => {
       const tx = db.transaction('responses', 'readwrite');
       return settle([...records.map((record) => tx.store.put(record, [id, record.index])), tx.done]);

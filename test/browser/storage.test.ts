@@ -126,6 +126,19 @@ test('a record is replaced, not doubled', async () => {
   expect((await storage.run(id).responses())[1]?.responses).toEqual([]);
 });
 
+test('responses are read by range, without those of other runs', async () => {
+  const { storage } = await fresh();
+  const [one, two] = [await newRun(storage, 'one'), await newRun(storage, 'two')];
+  for (const { id } of [one, two]) await fill(storage, id);
+  const run = storage.run(one.id);
+  const read = async (from?: number, to?: number) => (await run.responses(from, to)).map((r) => r.index);
+  expect(await read()).toEqual([0, 2, 10]);
+  expect(await read(1)).toEqual([2, 10]);
+  expect(await read(0, 2)).toEqual([0]);
+  expect(await read(2, 11)).toEqual([2, 10]);
+  expect(await run.sampled()).toEqual([0, 2, 10]);
+});
+
 describe('clearFrom', () => {
   test.each([
     ['evaluate', { ...FULL, evaluation: [], answers: 0 }],
