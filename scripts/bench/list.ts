@@ -1,7 +1,8 @@
 /** All benchmarks there are, in the table's order. */
-import { spawnSync } from 'node:child_process';
 import { checkpointRow } from './checkpoint.ts';
+import { countRows } from './counts.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
+import { demoRows } from './demo.ts';
 import { dpoRows } from './dpo.ts';
 import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
@@ -11,19 +12,10 @@ import { memoryRows } from './memory.ts';
 import { overlapRows } from './overlap.ts';
 import { pageRows } from './page.ts';
 import { precisionRows } from './precision.ts';
-import type { Bench, Row } from './row.ts';
+import type { Bench } from './row.ts';
+import { scaleRows } from './scale.ts';
+import { soakRows } from './soak.ts';
 import { stepRows } from './step.ts';
-
-function demoRow(): Row {
-  const start = performance.now();
-  const { status } = spawnSync('npm', ['run', '-s', 'demo'], { stdio: 'inherit' });
-  const time = (performance.now() - start) / 1000;
-  return {
-    name: 'npm run demo, wall time',
-    value: status === 0 ? `${time.toFixed(0)} s` : `failed (${status})`,
-    peer: 'at most 300 s',
-  };
-}
 
 export const BENCHES: readonly Bench[] = [
   { name: 'sampling', about: 'answers of the embedded model', rows: async () => [await samplingRow()] },
@@ -62,6 +54,19 @@ export const BENCHES: readonly Bench[] = [
     rows: ({ words }) => memoryRows(words),
   },
   { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
+  { name: 'counts', about: 'what decoding and training ask of a GPU', rows: () => countRows() },
   { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
-  { name: 'demo', about: 'the main job, wall time', rows: async () => [demoRow()] },
+  {
+    name: 'scale',
+    about: 'cost as a run grows; words: prompts, k, length, size',
+    onlyByName: true,
+    rows: scaleRows,
+  },
+  {
+    name: 'soak',
+    about: 'whole runs for an hour (--minutes N), memory watched; word: webgpu',
+    onlyByName: true,
+    rows: soakRows,
+  },
+  { name: 'demo', about: 'the main job, by the clock and against plain work', rows: demoRows },
 ];

@@ -4,15 +4,16 @@ import type { Graph } from '../graph/index.ts';
 import { cutGroups, type GroupIds, padLength, planMicroBatches } from './batch.ts';
 import { type Geometry, responseTotal, rowTotal } from './block.ts';
 import { kindsWithin, type ModelConfig } from './config.ts';
-import { SLICE } from './decode-round.ts';
+import { SLICE, sliceWithin } from './decode-round.ts';
 import { embeddingGraph, frozenHeadGraph, headChunks } from './end-graphs.ts';
 import type { MemoryChoice, Workload } from './fit.ts';
+import { separateValues } from './fused-layers.ts';
+import { roundGraph } from './loop-graph.ts';
 import type { Numbers } from './matrix.ts';
 import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
 import { modelWeights, trainableLayer, unitSize } from './parameters.ts';
 import { prefillGraph, promptsTogether } from './prefill-graph.ts';
-import { roundGraph } from './round-graph.ts';
 import { stepGraph } from './step-graph.ts';
 import { segmentGraphs } from './training-graphs.ts';
 import { weightBytes } from './weight-form.ts';
@@ -172,12 +173,24 @@ function measureSampling(
   const tokens = Math.min(work.maxTokens, c.contextLength);
   const promptTokens = Math.min(work.promptTokens, c.contextLength);
   const room = Math.min(promptTokens + tokens, c.contextLength);
-  const shape = { slice: SLICE, kinds: kindsWithin(c.layerKinds, room) };
+  const kinds = kindsWithin(c.layerKinds, room);
+  const shape = { slice: sliceWithin(SLICE, kinds), kinds };
   const rule = { temperature: 1, topP: 1, topK: 0 };
   const model = (g: Graph) => inputModel(g, c, null, numbers);
+  const separate = (g: Graph) => {
+    const values = model(g);
+    return { model: values, layers: separateValues(g, c, values) };
+  };
   const step = numbers.gpu
     ? footprint(stepGraph(c, { rows: sampleRows, room, kinds: shape.kinds }, rule, null, model))
-    : footprint(roundGraph(c, shape, rule, model), { rows: sampleRows, past: room, drawn: SLICE });
+    : footprint(roundGraph(c, shape, rule, separate), {
+        rows: sampleRows,
+        rounds: SLICE,
+        past: room,
+        recent: SLICE - 1,
+        free: 0,
+        places: room,
+      });
   const length = padLength(Math.max(1, promptTokens - 1));
   const prompts = promptsTogether(length);
   const read = footprint(prefillGraph(c, length, kindsWithin(c.layerKinds, length), model, !numbers.gpu), {
