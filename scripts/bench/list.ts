@@ -6,6 +6,7 @@ import { demoRows } from './demo.ts';
 import { dpoRows } from './dpo.ts';
 import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
+import { generateRows } from './generate.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
@@ -19,6 +20,11 @@ import { stepRows } from './step.ts';
 
 export const BENCHES: readonly Bench[] = [
   { name: 'sampling', about: 'answers of the embedded model', rows: async () => [await samplingRow()] },
+  {
+    name: 'generate',
+    about: 'sampling against transformers.js; words: real, 15M, prefill, continuous',
+    rows: ({ words }) => generateRows(words),
+  },
   {
     name: 'training',
     about: 'a step of the embedded model against its bare products',
