@@ -210,8 +210,8 @@ async function counts(plan: Plan): Promise<Counted> {
     const decoding = await countedSlice(model, plan);
     const training = await trainerOf(model, plan, async (trainer) => {
       const { step } = await dpoStep(model, plan, trainer);
-      await step();
-      await step();
+      // Buffers are made in the first steps, and used again from then on.
+      for (let i = 0; i < 4; i++) await step();
       return counted(step);
     });
     return { ...decoding, training };
