@@ -189,6 +189,7 @@ function measureSampling(
         past: room,
         recent: SLICE - 1,
         free: 0,
+        'recent of free': SLICE,
         places: room,
       });
   const length = padLength(Math.max(1, promptTokens - 1));
