@@ -1,13 +1,16 @@
 /** Pages of the benchmarks in a browser: the sources as they are, served with the headers that threads need. */
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright';
 import { createServer } from 'vite';
-import { ortFiles, SHARED } from '../../vite.config.ts';
+import { ortFiles, SHARED, serveFolder } from '../../vite.config.ts';
 import { chromiumFlags } from '../chromium.ts';
 import { ISOLATION_HEADERS } from '../lib/headers.ts';
 import { setup } from '../setup.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Real weights, where they are. */
+const REAL_DATA = fileURLToPath(new URL('../../../shared/realdata', import.meta.url));
 /** The longest that one call on a page may take, in milliseconds: models are made up and compiled in it. */
 export const PATIENCE = 3_600_000;
 
@@ -18,7 +21,7 @@ export async function withSources<T>(work: (address: string) => Promise<T>): Pro
     configFile: false,
     root: ROOT,
     logLevel: 'error',
-    plugins: [ortFiles()],
+    plugins: [ortFiles(), ...(existsSync(REAL_DATA) ? [serveFolder('/realdata/', REAL_DATA)] : [])],
     // A file that changes meanwhile must not reload the page.
     server: { headers: ISOLATION_HEADERS, host: '127.0.0.1', port: 0, hmr: false, watch: null },
   });

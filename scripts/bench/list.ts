@@ -1,13 +1,16 @@
 /** All benchmarks there are, in the table's order. */
 import { checkpointRow } from './checkpoint.ts';
+import { countRows } from './counts.ts';
 import { samplingRow, trainingRow } from './default-model.ts';
 import { demoRows } from './demo.ts';
 import { dpoRows } from './dpo.ts';
 import { embeddingRows } from './embedding.ts';
 import { fitRows } from './fit.ts';
+import { generateRows } from './generate.ts';
 import { gpuRows } from './gpu.ts';
 import { importRow } from './import.ts';
 import { memoryRows } from './memory.ts';
+import { overlapRows } from './overlap.ts';
 import { pageRows } from './page.ts';
 import { precisionRows } from './precision.ts';
 import type { Bench } from './row.ts';
@@ -18,6 +21,11 @@ import { stepRows } from './step.ts';
 export const BENCHES: readonly Bench[] = [
   { name: 'sampling', about: 'answers of the embedded model', rows: async () => [await samplingRow()] },
   {
+    name: 'generate',
+    about: 'sampling against transformers.js; words: real, 15M, prefill, continuous',
+    rows: ({ words }) => generateRows(words),
+  },
+  {
     name: 'training',
     about: 'a step of the embedded model against its bare products',
     rows: async () => [await trainingRow()],
@@ -25,6 +33,7 @@ export const BENCHES: readonly Bench[] = [
   { name: 'dpo', about: 'a group of 1 + k answers against k pairs', rows: () => dpoRows() },
   { name: 'step', about: 'a LoRA step against its bare products, and PyTorch', rows: () => stepRows() },
   { name: 'embedding', about: 'answers in vectors, against transformers.js', rows: () => embeddingRows() },
+  { name: 'overlap', about: 'embedding while sampling goes on', rows: () => overlapRows() },
   { name: 'page', about: 'the built page: its scripts, and how soon it can be used', rows: () => pageRows() },
   {
     name: 'checkpoint',
@@ -51,6 +60,7 @@ export const BENCHES: readonly Bench[] = [
     rows: ({ words }) => memoryRows(words),
   },
   { name: 'fit', about: 'what published models need', onlyByName: true, rows: async () => fitRows() },
+  { name: 'counts', about: 'what decoding and training ask of a GPU', rows: () => countRows() },
   { name: 'gpu', about: 'sampling and training on a GPU', rows: ({ tiny }) => gpuRows(tiny) },
   {
     name: 'scale',

@@ -65,7 +65,7 @@ export function bareGraph(
   if (parts.includes('adapter')) results.push(...adapterProducts(g, c, rows, lora));
   if (parts.includes('attention')) {
     const rep = c.heads / c.kvHeads;
-    const { groups: G, promptRows: P, responses: R, responseRows: L } = s;
+    const { groups: G, promptRows: P, lanes: R, laneRows: L } = s;
     const blocks = [
       { name: 'prompt', n: G, queries: P, keys: P },
       { name: 'response', n: G * R, queries: L, keys: P + L },

@@ -115,7 +115,10 @@ async function openWasm(options: OpenOptions, why: string): Promise<Device> {
     threads,
     note,
   };
-  return new Device({ ort, info, providers: ['wasm'] });
+  const device = new Device({ ort, info, providers: ['wasm'] });
+  // What is wrong with the runtime is told of by the first graph.
+  if (!inNode) device.warm().catch(() => undefined);
+  return device;
 }
 
 async function openWebGpu(adapter: GPUAdapter, options: OpenOptions): Promise<Device> {

@@ -1,7 +1,7 @@
 /** The tensors that a micro-batch brings along: sent to the device once, whatever number of programs takes them. */
 import type { Tensor } from 'onnxruntime-web';
 import { batchTensors, type MicroBatch } from '../model/batch.ts';
-import { responseTotal, rowTotal } from '../model/block.ts';
+import { maskShape, responseTotal, rowTotal } from '../model/block.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { cosInput, maskInput, sinInput } from '../model/training-graphs.ts';
 import { type Device, dispose, type Tensors } from './device.ts';
@@ -36,8 +36,7 @@ export class BatchInputs {
       positions[sinInput(rope)] = this.put(sinInput(rope), sin, shape);
     });
     for (const { window, mask } of t.masks) {
-      const shape = [s.groups, 1, s.responseRows, s.promptRows + s.responseRows];
-      positions[maskInput(window)] = this.put(maskInput(window), mask, shape);
+      positions[maskInput(window)] = this.put(maskInput(window), mask, maskShape(s));
     }
     return {
       batch,

@@ -12,8 +12,9 @@ import type {
 import {
   type DType,
   dtypeOf,
+  encodeModel,
   encodeParts,
-  type Graph,
+  Graph,
   sizeOf,
   staticShape,
   type TensorData,
@@ -21,6 +22,7 @@ import {
 import type { Numbers } from '../model/matrix.ts';
 import { keptAs, type Precision } from '../model/precision.ts';
 import { DeviceError, DeviceLostError, driverError } from './device-error.ts';
+import type { Filling, StoredType } from './filling.ts';
 import { ARRAYS, GpuMemory } from './gpu-memory.ts';
 import { OpenCalls } from './open-calls.ts';
 import { Queue } from './queue.ts';
@@ -60,17 +62,6 @@ export interface Program {
   release(): Promise<void>;
 }
 
-/** Element types of stored weights. */
-export type StoredType = 'float32' | 'float16' | 'uint8';
-export type StoredData = Float32Array | Uint16Array | Uint8Array;
-
-/** A tensor being filled. */
-export interface Filling {
-  readonly tensor: Tensor;
-  /** Elements from `at` on, of the tensor's type; `at` is a multiple of 4 bytes. */
-  write(at: number, piece: StoredData): Promise<void>;
-}
-
 export interface DeviceOptions {
   readonly ort: Ort;
   readonly info: DeviceInfo;
@@ -101,16 +92,14 @@ export class Device {
     this.info = options.info;
     const { gpu, ort } = options;
     this.memory = gpu ? new GpuMemory(gpu, ort.Tensor.fromGpuBuffer) : null;
-    void options.gpu?.lost.then(({ reason, message }) =>
-      this.calls.end(
-        new DeviceLostError(`the graphics device was lost (${message || reason || 'no reason given'})`, {
-          offer: 'wasm',
-        }),
-      ),
+    const lost = (why: string) =>
+      new DeviceLostError(`the graphics device was lost (${why})`, { offer: 'wasm' });
+    void gpu?.lost.then(({ reason, message }) =>
+      this.calls.end(lost(message || reason || 'no reason given')),
     );
     // What comes after an error that no one asked about (a shader that does not compile, memory that is not there) is
     // computed from what the failed command left undone.
-    options.gpu?.addEventListener('uncapturederror', ({ error }) =>
+    gpu?.addEventListener('uncapturederror', ({ error }) =>
       this.calls.end(
         new DeviceError(`the graphics driver reported an error (${error.message})`, { offer: 'wasm' }),
       ),
@@ -184,6 +173,17 @@ export class Device {
     }
     this.programs.set(key, program);
     return program;
+  }
+
+  /** Has the runtime fetched, compiled and started, while files are still read. */
+  async warm(): Promise<void> {
+    const { ort, providers } = this.options;
+    const graph = new Graph();
+    graph.output('y', graph.add(graph.input('x', 'float32', [1]), 1));
+    const options = { executionProviders: providers, logSeverityLevel: 3 } as const;
+    await this.exclusive(async () =>
+      (await ort.InferenceSession.create(encodeModel(graph), options)).release(),
+    );
   }
 
   /** Compiles a graph outside the cache; the caller releases it. */
@@ -295,36 +295,45 @@ export class Device {
 
   /** The numbers of several float32 tensors, with one wait for all of them. */
   async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
-    const { memory } = this;
-    if (!memory) {
-      const all: Float32Array[] = [];
-      for (const tensor of tensors) all.push((await this.readFloats(tensor)).slice());
-      return all;
-    }
-    const reader = memory.reader(tensors);
-    try {
-      const bytes = await this.exclusive(() => reader.read());
+    const wrong = tensors.find(({ type }) => type !== 'float32');
+    if (wrong) throw new Error(`internal: ${wrong.type} where float32 was expected`);
+    const bytes = await this.bytesOf(tensors);
+    if (bytes) {
       let at = 0;
       return tensors.map(({ size }) => {
         at += size * 4;
         return new Float32Array(bytes, at - size * 4, size);
       });
-    } finally {
-      reader.dispose();
     }
+    const all: Float32Array[] = [];
+    for (const tensor of tensors) all.push((await this.readFloats(tensor)).slice());
+    return all;
+  }
+
+  /**
+   * The bytes of tensors on the GPU, one after another; null where they lie in host memory. onnxruntime's own way makes
+   * a host tensor of a GPU's, whose buffer is then never given back.
+   */
+  private async bytesOf(tensors: readonly Tensor[]): Promise<ArrayBuffer | null> {
+    const { memory } = this;
+    if (!memory || tensors.some(({ location }) => location !== 'gpu-buffer')) return null;
+    return this.exclusive(() => memory.read(tensors));
   }
 
   /** The numbers of a float32 tensor, wherever it lives. */
-  async readFloats(tensor: Tensor): Promise<Float32Array> {
-    const data = await this.exclusive(() => tensor.getData());
-    if (!(data instanceof Float32Array))
-      throw new Error(`internal: ${tensor.type} where float32 was expected`);
-    return data;
+  readFloats(tensor: Tensor): Promise<Float32Array> {
+    return this.read(tensor, 'float32', Float32Array);
   }
 
-  async readInts(tensor: Tensor): Promise<Int32Array> {
-    const data = await this.exclusive(() => tensor.getData());
-    if (!(data instanceof Int32Array)) throw new Error(`internal: ${tensor.type} where int32 was expected`);
+  readInts(tensor: Tensor): Promise<Int32Array> {
+    return this.read(tensor, 'int32', Int32Array);
+  }
+
+  private async read<T>(tensor: Tensor, type: DType, Kind: new (bytes: ArrayBuffer) => T): Promise<T> {
+    const bytes = await this.bytesOf([tensor]);
+    const data = bytes ? new Kind(bytes) : await this.exclusive(() => tensor.getData());
+    if (tensor.type !== type || !(data instanceof Kind))
+      throw new Error(`internal: ${tensor.type} where ${type} was expected`);
     return data;
   }
 

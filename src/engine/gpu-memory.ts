@@ -78,6 +78,16 @@ export class GpuMemory {
     };
   }
 
+  /** The bytes of tensors of 4-byte elements, one after another. */
+  async read(tensors: readonly Tensor[]): Promise<ArrayBuffer> {
+    const reader = this.reader(tensors);
+    try {
+      return await reader.read();
+    } finally {
+      reader.dispose();
+    }
+  }
+
   /** WebGPU wants sizes in whole 16 bytes; onnxruntime reads only what the shape says. */
   private buffer(bytes: number, mappedAtCreation: boolean): GPUBuffer {
     const { limits } = this.gpu;
@@ -96,12 +106,10 @@ export class GpuMemory {
   }
 
   private tensor(buffer: GPUBuffer, dtype: DType, shape: readonly number[]): Tensor {
-    const { gpu } = this;
     // onnxruntime's list of a GPU buffer's types leaves out none of these but bool's, which is uint8 there.
     return this.makeTensor(buffer, {
       dataType: dtype === 'bool' ? 'uint8' : dtype,
       dims: [...shape],
-      download: () => readBuffer(gpu, buffer, dtype, sizeOf(shape)),
       dispose: () => buffer.destroy(),
     });
   }
@@ -115,26 +123,6 @@ export interface Reader {
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
-
-/** Copies a storage buffer back; onnxruntime can't do it for buffers it did not make. */
-async function readBuffer(
-  gpu: GPUDevice,
-  buffer: GPUBuffer,
-  dtype: DType,
-  count: number,
-): Promise<Float32Array | Uint16Array | Int32Array | Uint8Array | BigInt64Array> {
-  const staging = gpu.createBuffer({
-    size: buffer.size,
-    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-  });
-  const encoder = gpu.createCommandEncoder();
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
-  gpu.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  const bytes = staging.getMappedRange().slice(0);
-  staging.destroy();
-  return new ARRAYS[dtype](bytes, 0, count);
-}
 
 export const ARRAYS = {
   float32: Float32Array,

@@ -1,5 +1,6 @@
 /** Decoding on WASM: a slice of rounds is one run of a loop, with the weights built in. */
 import { kindsWithin, type LayerKind } from '../model/config.ts';
+import { sliceWithin } from '../model/decode-round.ts';
 import { loopGraph, POSITIONS } from '../model/loop-graph.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
 import { type Device, type Program, pick, type Tensors } from './device.ts';
@@ -19,13 +20,14 @@ export class LoopDecoder implements RowDecoder {
   private readonly tables: Tensors;
   private compiled: Promise<Program> | null = null;
 
-  constructor(device: Device, weights: DecoderWeights, reader: Prefill, shape: DecoderShape) {
+  constructor(device: Device, weights: DecoderWeights, reader: Prefill, given: DecoderShape) {
     this.device = device;
     this.weights = weights;
     this.reader = reader;
+    this.kinds = kindsWithin(weights.config.layerKinds, given.room);
+    const shape = { ...given, slice: sliceWithin(given.slice, this.kinds) };
     this.shape = shape;
     this.state = new SliceState(device, weights, shape);
-    this.kinds = kindsWithin(weights.config.layerKinds, shape.room);
     const places = Int32Array.from({ length: shape.room + shape.slice }, (_, i) => i);
     this.tables = this.state.rotations(places, [places.length]);
   }

@@ -1,5 +1,5 @@
 /** Keys and values of what rows have seen, in host memory: written between slices, read by them. */
-import { MASKED, sees } from '../model/block.ts';
+import { MASKED } from '../model/block.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { keyName, valueName } from '../model/prefill-graph.ts';
 import type { PromptCache } from './row-decoder.ts';
@@ -109,7 +109,7 @@ export class PastCache {
   }
 
   /**
-   * Takes a layer's recent tokens in: the last `rounds` of keys and values [rows, KV, slice, D], for the slots that
+   * Takes a layer's recent tokens in: keys and values [rows, KV, rounds, D], for the slots that
    * go on. Lengths grow by `grow`, once all layers are in.
    */
   fold(
@@ -120,13 +120,13 @@ export class PastCache {
     values: Float32Array,
   ): void {
     const { kvHeads: KV, headDim: D } = this.config;
-    const { slice, size } = this;
+    const { size } = this;
     const [pastKeys, pastValues] = [this.keys[layer], this.values[layer]];
     if (!pastKeys || !pastValues) throw new Error(`internal: no layer ${layer}`);
     for (const slot of slots) {
       const length = this.lengths[slot] ?? 0;
       for (let h = slot * KV; h < (slot + 1) * KV; h++) {
-        const from = (h * slice + slice - rounds) * D;
+        const from = h * rounds * D;
         pastValues.set(values.subarray(from, from + rounds * D), (h * size + length) * D);
         for (let d = 0; d < D; d++) {
           const row = (h * D + d) * size + length;
@@ -140,18 +140,17 @@ export class PastCache {
     for (const slot of slots) this.lengths[slot] = (this.lengths[slot] ?? 0) + rounds;
   }
 
-  /** What each round of a slice sees with this window: [rounds, rows, 1, 1, slice + size], 0 or MASKED. */
+  /** What rows see of their past, 0 or MASKED: [rows, 1, 1, size], with a window [rounds, rows, 1, 1, size]. */
   mask(window: number | null, rounds: number): Float32Array {
-    const { rows, slice, size } = this;
-    const width = slice + size;
-    const mask = new Float32Array(rounds * rows * width).fill(MASKED);
-    for (let round = 0; round < rounds; round++) {
+    const { rows, size } = this;
+    const times = window === null ? 1 : rounds;
+    const mask = new Float32Array(times * rows * size).fill(MASKED);
+    for (let round = 0; round < times; round++) {
       for (let row = 0; row < rows; row++) {
-        const at = (round * rows + row) * width;
+        const at = (round * rows + row) * size;
         const length = this.lengths[row] ?? 0;
-        for (let back = 0; back <= round; back++) if (sees(back, window)) mask[at + slice - 1 - back] = 0;
         const first = window === null ? 0 : Math.max(0, length + round - window + 1);
-        if (first < length) mask.fill(0, at + slice + first, at + slice + length);
+        if (first < length) mask.fill(0, at + first, at + length);
       }
     }
     return mask;

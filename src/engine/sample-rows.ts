@@ -20,11 +20,12 @@ export function checkSampling(
     bad(`top-k ${settings.topK} is not a whole number from 0`);
   if (!Number.isInteger(settings.maxTokens) || settings.maxTokens < 1)
     bad(`max tokens ${settings.maxTokens} is not a whole number from 1`);
-  requests.forEach(({ promptIds, n }, i) => {
+  requests.forEach(({ promptIds, n, maxTokens = 1 }, i) => {
     if (promptIds.length === 0) bad(`prompt ${i} has no tokens`);
     if (promptIds.length >= contextLength)
       bad(`prompt ${i} has ${promptIds.length} tokens; the context is ${contextLength}`);
     if (!Number.isInteger(n) || n < 1) bad(`prompt ${i} asks for ${n} samples`);
+    if (!Number.isInteger(maxTokens) || maxTokens < 1) bad(`prompt ${i} asks for ${maxTokens} tokens`);
   });
 }
 
@@ -80,14 +81,14 @@ export const rowOrder = (requests: readonly SampleRequest[], window: readonly nu
 
 export function openRow(
   { request, index }: RowPlace,
-  { seed, promptIds }: SampleRequest,
+  { seed, promptIds, maxTokens }: SampleRequest,
   settings: SampleSettings,
   contextLength: number,
 ): OpenRow {
   return {
     request,
     index,
-    limit: Math.min(settings.maxTokens, contextLength - promptIds.length),
+    limit: Math.min(settings.maxTokens, maxTokens ?? settings.maxTokens, contextLength - promptIds.length),
     draw: stream(seed, 'sample', index),
     sample: { tokenIds: [], logps: [], stopped: false },
     ended: false,

@@ -72,6 +72,11 @@ export class DeviceSampler implements Sampler {
       await this.decode(decoder, work, window);
   }
 
+  /** Tokens of prompts read so far. */
+  get promptTokens(): number {
+    return this.prefill.tokens;
+  }
+
   /** Samples the rows of some requests, in the order of their prompts' lengths. */
   private async decode(decoder: RowDecoder, work: Work, window: readonly number[]): Promise<void> {
     const { requests, settings } = work;

@@ -1,7 +1,17 @@
 /** What rows have come to between two slices, and what a slice is given of it. */
 import { rotaryTable } from '../model/batch.ts';
+import { MASKED } from '../model/block.ts';
 import { type LayerKind, windowsOf } from '../model/config.ts';
-import { maskInput, pastKey, pastValue, stateNames } from '../model/decode-round.ts';
+import {
+  maskInput,
+  pastKey,
+  pastValue,
+  recentKey,
+  recentValue,
+  sizesByRound,
+  stateNames,
+} from '../model/decode-round.ts';
+import { elements } from '../model/parameters.ts';
 import { cosInput, sinInput } from '../model/training-graphs.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
 import { type Device, pick, type Tensors } from './device.ts';
@@ -53,15 +63,20 @@ export class SliceState {
     past.values.forEach((values, l) => {
       result[pastValue(l)] = device.host(values, [rows, KV, past.size, D]);
     });
-    for (const name of stateNames(config)) {
-      if (name !== 'ids')
-        result[name] = device.host(new Float32Array(rows * KV * slice * D), [rows, KV, slice, D]);
-    }
+    for (const name of stateNames(config))
+      result[name] ??= device.host(new Float32Array(0), [rows, KV, 0, D]);
     for (const window of windowsOf(kinds)) {
-      const shape = [rounds, rows, 1, 1, slice + past.size];
+      const shape = [...(window === null ? [] : [rounds]), rows, 1, 1, past.size];
       result[maskInput(window)] = device.host(past.mask(window, rounds), shape);
     }
-    return result;
+    const masked = [rows, KV, config.heads / KV, slice];
+    const { sizes, room } = sizesByRound(rounds, slice, past.size);
+    return {
+      ...result,
+      masked: device.host(new Float32Array(elements(masked)).fill(MASKED), masked),
+      sizes: device.host(sizes, [rounds, 3]),
+      room: device.host(room, [rounds, 2]),
+    };
   }
 
   /** Where each row stands in each round: [rounds, rows]. */
@@ -95,8 +110,8 @@ export class SliceState {
     this.ids.set(tokens.subarray((rounds - 1) * rows));
     this.past.reserve(Math.max(...slots.map((slot) => this.past.lengths[slot] ?? 0)) + rounds);
     for (let l = 0; l < config.layers; l++) {
-      const keys = await this.device.readFloats(pick(out, `recent_key${l}_out`));
-      const values = await this.device.readFloats(pick(out, `recent_value${l}_out`));
+      const keys = await this.device.readFloats(pick(out, `${recentKey(l)}_out`));
+      const values = await this.device.readFloats(pick(out, `${recentValue(l)}_out`));
       this.past.fold(l, slots, rounds, keys, values);
     }
     this.past.grow(slots, rounds);

@@ -142,7 +142,7 @@ export class DeviceTrainer implements Trainer {
           const responses = rows.get(member) ?? [];
           const scale = coefficientsOfCut.get(group)?.slice(first) ?? lossOf(group, responses);
           responses.forEach((response, r) => {
-            const start = responseRow(batch.geometry, slot, r);
+            const start = responseRow(batch, slot, r);
             coefficients.fill(scale[r] ?? 0, start, start + response.length);
             tokens += response.length;
           });
@@ -205,7 +205,7 @@ export class DeviceTrainer implements Trainer {
       batch.members.map((member, slot) => [
         member,
         (groups[member]?.responseIds ?? []).map((response, r) => {
-          const start = responseRow(batch.geometry, slot, r);
+          const start = responseRow(batch, slot, r);
           return logps.slice(start, start + response.length);
         }),
       ]),

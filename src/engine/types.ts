@@ -107,6 +107,8 @@ export interface SampleRequest {
   readonly n: number;
   /** Seed of this prompt; sample j of it always sees the same random stream, however prompts are batched. */
   readonly seed: number;
+  /** Fewer tokens for this prompt than the settings allow. */
+  readonly maxTokens?: number;
 }
 
 export interface Sample {

@@ -76,6 +76,8 @@ function lower(node: Node): Lowered {
         attributes: [{ name: 'axis', int: node.attributes.axis }],
         extra: [node.attributes.sizes],
       };
+    case 'SplitAt':
+      return { op: 'Split', attributes: [{ name: 'axis', int: node.attributes.axis }] };
     case 'Slice': {
       const { start, end, axis } = node.attributes;
       return { op: 'Slice', extra: [[start], [typeof end === 'number' ? end : MAX_SLICE], [axis]] };

@@ -175,6 +175,7 @@ export const GRADIENTS: { [K in OpName]: GradientRule<K> } = {
     );
     return [g.concat(parts, node.attributes.axis)];
   },
+  SplitAt: notDifferentiable('SplitAt'),
   Slice: (g, node, cotangents) => {
     const { axis, start, end } = node.attributes;
     if (typeof end === 'string') throw new Error('Slice gradient needs sizes known beforehand');

@@ -197,6 +197,9 @@ export class Graph {
     );
     return cuts.flatMap((cut, i) => this.split(cut, axis, parts[i] ?? []));
   };
+  /** Cuts into pieces whose sizes [pieces] int64 are known at run time only. */
+  splitAt = (x: Value, axis: number, sizes: Value, dims: readonly Dim[]): Value[] =>
+    this.node('SplitAt', [x, sizes], { axis, dims });
   slice = (x: Value, axis: number, start: number, end: number): Value =>
     this.one('Slice', [x], { axis, start, end });
   /** Everything of an axis from `start` on, its length being `length` (which may be a run-time size). */

@@ -200,6 +200,13 @@ export const SHAPES: { [K in OpName]: ShapeRule<K> } = {
     }
     return sizes.map((size) => ({ dtype: x.dtype, shape: x.shape.with(axis, size) }));
   },
+  SplitAt: (inputs, { axis, dims }) => {
+    const [x, sizes] = arity('SplitAt', inputs, 2);
+    checkAxis('SplitAt', inputs, axis, x.shape.length);
+    if (sizes.dtype !== 'int64' || sizes.shape.join() !== `${dims.length}`)
+      throw new ShapeError('SplitAt', inputs, `not ${dims.length} sizes`);
+    return dims.map((dim) => ({ dtype: x.dtype, shape: x.shape.with(axis, dim) }));
+  },
   Slice: (inputs, { axis, start, end }) => {
     const [x] = arity('Slice', inputs, 1);
     checkAxis('Slice', inputs, axis, x.shape.length);

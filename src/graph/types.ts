@@ -88,6 +88,8 @@ export interface OpAttributes {
   Expand: { readonly shape: readonly number[] };
   Concat: Axis;
   Split: Axis & { readonly sizes: readonly number[] };
+  /** The same with sizes worked out at run time, x and sizes [pieces] int64; `dims` are their names. */
+  SplitAt: Axis & { readonly dims: readonly Dim[] };
   /** Elements start..end-1 of one axis; a named end means the rest, which is of that run-time size. */
   Slice: Axis & { readonly start: number; readonly end: Dim };
   ReduceSum: Reduction;

@@ -1,6 +1,7 @@
 /** From groups of token ids to padded micro-batches: which groups go together, and the tensors they become. */
-import { type Geometry, MASKED, responseTotal, rowTotal, sees } from './block.ts';
+import { type Geometry, MASKED, maskShape, responseTotal, rowTotal, sees } from './block.ts';
 import { type ModelConfig, ModelError, type RopeConfig, type RopeScaling, windowsOf } from './config.ts';
+import { type Place, packLanes } from './lanes.ts';
 
 export interface GroupIds {
   readonly promptIds: readonly number[];
@@ -11,6 +12,8 @@ export interface MicroBatch {
   readonly geometry: Geometry;
   /** Which groups, in slot order; slots beyond are padding. */
   readonly members: readonly number[];
+  /** Where their responses lie. */
+  readonly places: readonly (readonly Place[])[];
 }
 
 /** Lengths are padded up to one of these, so that few shapes are ever compiled. */
@@ -33,10 +36,10 @@ export interface Piece {
  */
 export function cutGroups(groups: readonly GroupIds[], maxRows: number): Piece[] {
   return groups.flatMap((ids, group) => {
-    const prompt = padLength(Math.max(1, ids.promptIds.length - 1));
+    const shape = shapeOf(ids, group);
     const responses = ids.responseIds.length;
-    const most = Math.max(1, Math.floor((maxRows - prompt) / padLength(longest(ids))));
-    const parts = Math.max(1, Math.ceil(responses / most));
+    const most = Math.max(1, Math.floor((maxRows - shape.promptRows) / shape.laneRows));
+    const parts = rowTotal(arrange([shape]).geometry) <= maxRows ? 1 : Math.ceil(responses / most);
     const start = (part: number) => Math.round((part * responses) / parts);
     return Array.from({ length: parts }, (_, part) => ({
       group,
@@ -55,55 +58,74 @@ export function checkGroups(groups: readonly GroupIds[], contextLength: number):
   });
 }
 
-/** Sorts groups by shape and packs those of one padded shape together, up to `maxRows` padded tokens. */
-export function planMicroBatches(groups: readonly GroupIds[], maxRows: number): MicroBatch[] {
-  const shapes = groups.map((group, index) => ({
+/** A group's lengths: P padded, and each response's. */
+interface GroupShape {
+  readonly index: number;
+  readonly promptRows: number;
+  readonly lengths: readonly number[];
+  readonly laneRows: number;
+}
+
+function shapeOf(group: GroupIds, index: number): GroupShape {
+  return {
     index,
     promptRows: padLength(Math.max(1, group.promptIds.length - 1)),
-    responses: group.responseIds.length,
-    responseRows: padLength(longest(group)),
-  }));
-  shapes.sort(
-    (a, b) =>
-      a.responses - b.responses ||
-      a.responseRows - b.responseRows ||
-      a.promptRows - b.promptRows ||
-      a.index - b.index,
-  );
+    lengths: group.responseIds.map((ids) => ids.length),
+    laneRows: padLength(longest(group)),
+  };
+}
+
+/** Lanes up to this length may be twice as long as the longest response: longer ones would cost more attention. */
+const SHORT_LANES = 64;
+
+/** These groups as one micro-batch, in lanes of the longest response or, where that takes a tenth fewer rows, of twice that. */
+function arrange(shapes: readonly GroupShape[]): MicroBatch {
+  const laneRows = Math.max(...shapes.map((m) => m.laneRows));
+  const once = arrangeIn(shapes, laneRows);
+  if (laneRows > SHORT_LANES) return once;
+  const twice = arrangeIn(shapes, padLength(2 * laneRows));
+  return rowTotal(twice.geometry) < 0.9 * rowTotal(once.geometry) ? twice : once;
+}
+
+function arrangeIn(shapes: readonly GroupShape[], laneRows: number): MicroBatch {
+  const packed = shapes.map(({ lengths }) => packLanes(lengths, laneRows));
+  const most = Math.max(...shapes.map(({ lengths }) => lengths.length));
+  const lanes = Math.max(...packed.map(({ count }) => count));
+  return {
+    geometry: {
+      groups: padCount(shapes.length),
+      promptRows: Math.max(...shapes.map((m) => m.promptRows)),
+      lanes: Math.min(most, padCount(lanes)),
+      laneRows,
+      shared: shapes.some(({ lengths }, i) => lengths.length > (packed[i]?.count ?? 0)),
+    },
+    members: shapes.map(({ index }) => index),
+    places: packed.map(({ places }) => places),
+  };
+}
+
+/** Sorts groups by shape and packs like ones together, up to `maxRows` padded tokens. */
+export function planMicroBatches(groups: readonly GroupIds[], maxRows: number): MicroBatch[] {
+  const rows = (shapes: readonly GroupShape[]): number => rowTotal(arrange(shapes).geometry);
+  const shapes = groups.map((group, index) => {
+    const shape = shapeOf(group, index);
+    return { ...shape, rows: rows([shape]) };
+  });
+  shapes.sort((a, b) => a.laneRows - b.laneRows || a.rows - b.rows || a.index - b.index);
   const batches: MicroBatch[] = [];
   let open: typeof shapes = [];
-  const rowsOf = (members: typeof shapes): number => {
-    const [first] = members;
-    if (!first) return 0;
-    const prompt = Math.max(...members.map((m) => m.promptRows));
-    const response = Math.max(...members.map((m) => m.responseRows));
-    return members.length * (prompt + first.responses * response);
-  };
-  const close = (): void => {
-    const [first] = open;
-    if (!first) return;
-    batches.push({
-      geometry: {
-        groups: padCount(open.length),
-        promptRows: Math.max(...open.map((m) => m.promptRows)),
-        responses: first.responses,
-        responseRows: Math.max(...open.map((m) => m.responseRows)),
-      },
-      members: open.map((m) => m.index),
-    });
-    open = [];
-  };
   for (const shape of shapes) {
-    const [first] = open;
     const grown = [...open, shape];
-    // Other lengths start a new batch only where padding would waste more than a third: every new shape costs a
-    // compilation.
-    const useful = grown.reduce((sum, m) => sum + m.promptRows + m.responses * m.responseRows, 0);
-    const wasteful = rowsOf(grown) > 1.5 * useful && open.length >= 4;
-    if (first && (first.responses !== shape.responses || rowsOf(grown) > maxRows || wasteful)) close();
+    const padded = rows(grown);
+    // Other lengths start a new batch only where padding would be more than half: every new shape costs a compilation.
+    const wasteful = open.length >= 4 && padded > 2 * grown.reduce((sum, m) => sum + m.rows, 0);
+    if (open.length > 0 && (padded > maxRows || wasteful)) {
+      batches.push(arrange(open));
+      open = [];
+    }
     open.push(shape);
   }
-  close();
+  if (open.length > 0) batches.push(arrange(open));
   return batches;
 }
 
@@ -130,7 +152,7 @@ export interface BatchTensors {
   readonly ids: Int32Array;
   /** One table each of the model's `rope`. */
   readonly rotations: readonly RotaryTable[];
-  /** One each of the model's windows (`windowsOf`): [G, 1, L, P + L], for a response row's window. */
+  /** One each of the model's windows (`windowsOf`), of `maskShape`: for a response row's window. */
   readonly masks: readonly { readonly window: number | null; readonly mask: Float32Array }[];
   /** [M], M response rows; 0 where padded */
   readonly labels: Int32Array;
@@ -180,21 +202,21 @@ export function rotaryTable(rope: RopeConfig, headDim: number, positions: ArrayL
   return { cos, sin };
 }
 
-/** First row of response `r` of group `group`. */
-export function responseRow(s: Geometry, group: number, r: number): number {
-  return (group * s.responses + r) * s.responseRows;
+/** First row of response `r` of the group in a slot, among the response rows. */
+export function responseRow({ geometry: s, places }: MicroBatch, slot: number, r: number): number {
+  const place = places[slot]?.[r];
+  if (!place) throw new Error(`internal: no response ${r} in slot ${slot}`);
+  return (slot * s.lanes + place.lane) * s.laneRows + place.first;
 }
 
 /** The host tensors of one micro-batch; see block.ts for the order of rows. */
-export function batchTensors(
-  c: ModelConfig,
-  groups: readonly GroupIds[],
-  { geometry: s, members }: MicroBatch,
-): BatchTensors {
+export function batchTensors(c: ModelConfig, groups: readonly GroupIds[], batch: MicroBatch): BatchTensors {
+  const { geometry: s, members } = batch;
   const prompts = s.groups * s.promptRows;
   const ids = new Int32Array(rowTotal(s));
   const positions = new Int32Array(rowTotal(s));
   const labels = new Int32Array(responseTotal(s));
+  const spans: Span[] = [];
   members.forEach((member, slot) => {
     const group = groups[member];
     if (!group) throw new Error(`internal: no group ${member}`);
@@ -204,38 +226,44 @@ export function batchTensors(
       positions[slot * s.promptRows + i] = i;
     }
     group.responseIds.forEach((response, r) => {
-      const start = responseRow(s, slot, r);
+      const start = responseRow(batch, slot, r);
       for (let i = 0; i < response.length; i++) {
         ids[prompts + start + i] = (i === 0 ? group.promptIds[seen] : response[i - 1]) ?? 0;
         positions[prompts + start + i] = seen + i;
         labels[start + i] = response[i] ?? 0;
       }
+      if (s.shared) spans.push({ start, length: response.length, seen });
     });
+    // Where no lane is shared, one mask does for all responses of a group, as long as the longest may be.
+    if (!s.shared) spans.push({ start: slot * s.laneRows, length: s.laneRows, seen });
   });
-  const prompt = members.map((member) => (groups[member]?.promptIds.length ?? 1) - 1);
   return {
     ids,
     rotations: c.rope.map((rope) => rotaryTable(rope, c.headDim, positions)),
-    masks: windowsOf(c.layerKinds).map((window) => ({ window, mask: responseMask(s, prompt, window) })),
+    masks: windowsOf(c.layerKinds).map((window) => ({ window, mask: responseMask(s, spans, window) })),
     labels,
   };
 }
 
-/**
- * What response rows see: [G, 1, L, P + L], 0 for a key within the window and MASKED else.
- *
- * @param prompts prompt rows in use, for each slot in use
- */
-function responseMask(s: Geometry, prompts: readonly number[], window: number | null): Float32Array {
-  const keys = s.promptRows + s.responseRows;
-  const mask = new Float32Array(s.groups * s.responseRows * keys).fill(MASKED);
-  for (let slot = 0; slot < s.groups; slot++) {
-    // Slots without a group see themselves alone, so that they stay numbers.
-    const seen = prompts[slot] ?? 0;
-    for (let row = 0; row < s.responseRows; row++) {
-      const start = (slot * s.responseRows + row) * keys;
-      for (let key = 0; key < seen; key++) if (sees(seen + row - key, window)) mask[start + key] = 0;
-      for (let key = 0; key <= row; key++) if (sees(row - key, window)) mask[start + s.promptRows + key] = 0;
+/** Rows of a mask, counted over all of its lanes, that see themselves and so many rows of their prompt. */
+interface Span {
+  readonly start: number;
+  readonly length: number;
+  readonly seen: number;
+}
+
+/** What response rows see: of `maskShape`, 0 for a key within the window and MASKED else. */
+function responseMask(s: Geometry, spans: readonly Span[], window: number | null): Float32Array {
+  const [masks, , rows, keys] = maskShape(s);
+  const mask = new Float32Array(masks * rows * keys).fill(MASKED);
+  // Rows of no response see themselves alone, so that they stay numbers.
+  for (let row = 0; row < masks * rows; row++) mask[row * keys + s.promptRows + (row % rows)] = 0;
+  for (const { start, length, seen } of spans) {
+    for (let i = 0; i < length; i++) {
+      const at = (start + i) * keys;
+      const own = at + s.promptRows + (start % rows);
+      for (let key = 0; key < seen; key++) if (sees(seen + i - key, window)) mask[at + key] = 0;
+      for (let key = 0; key <= i; key++) if (sees(i - key, window)) mask[own + key] = 0;
     }
   }
   return mask;

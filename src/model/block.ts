@@ -2,7 +2,8 @@
  * The decoder layer that all families share, and its attention over groups: prompts with responses that see only
  * their prompt and themselves.
  *
- * Rows of every [rows, hidden] tensor: first G prompts of P tokens each, then G x R responses of L tokens each.
+ * Rows of every [rows, hidden] tensor: first G prompts of P tokens each, then G x R lanes of L rows each, of one
+ * response or of several short ones.
  * The last prompt token is *not* among the prompt's rows: it is the first row of every response, so that the
  * response rows are exactly those that predict a response token, and the head needs no gathering.
  */
@@ -11,19 +12,28 @@ import type { LayerKind, ModelConfig } from './config.ts';
 import { denseMatrix, type Matrix } from './matrix.ts';
 import { hasBias, type LoraConfig } from './parameters.ts';
 
-/** Sizes of a padded micro-batch: G groups of one prompt (P rows) and R responses (L rows each). */
+/** Sizes of a padded micro-batch: G groups of one prompt (P rows) and R lanes (L rows each) for its responses. */
 export interface Geometry {
   readonly groups: number;
   readonly promptRows: number;
-  readonly responses: number;
-  readonly responseRows: number;
+  readonly lanes: number;
+  readonly laneRows: number;
+  /** Whether a lane holds several responses: each lane has a mask of its own then. */
+  readonly shared: boolean;
 }
 
 export const promptTotal = (s: Geometry): number => s.groups * s.promptRows;
-export const responseTotal = (s: Geometry): number => s.groups * s.responses * s.responseRows;
+export const responseTotal = (s: Geometry): number => s.groups * s.lanes * s.laneRows;
 export const rowTotal = (s: Geometry): number => promptTotal(s) + responseTotal(s);
 export const geometryKey = (s: Geometry): string =>
-  `g${s.groups}p${s.promptRows}r${s.responses}l${s.responseRows}`;
+  `g${s.groups}p${s.promptRows}r${s.lanes}l${s.laneRows}${s.shared ? 's' : ''}`;
+/** A mask a group, or one a lane: [G or G x R, 1, L, P + L]. */
+export const maskShape = (s: Geometry): [number, number, number, number] => [
+  s.groups * (s.shared ? s.lanes : 1),
+  1,
+  s.laneRows,
+  s.promptRows + s.laneRows,
+];
 
 /** Added to the scores of what a token must not see; finite, so that a fully masked row stays a number. */
 export const MASKED = -1e9;
@@ -248,7 +258,7 @@ export function promptAttention(
 /**
  * The group attention: queries of all rows against their prompt's and their own keys.
  *
- * @param mask [G, 1, L, P + L]: 0 where a response token sees a key, MASKED where not
+ * @param mask of `maskShape`: 0 where a response token sees a key, MASKED where not
  */
 export function groupAttention(
   g: Graph,
@@ -258,7 +268,7 @@ export function groupAttention(
   { q, k, v }: HeadValues,
   mask: Value,
 ): Value {
-  const { groups: G, promptRows: P, responses: R, responseRows: L } = s;
+  const { groups: G, promptRows: P, lanes: R, laneRows: L } = s;
   const { headDim: D, kvHeads: KV } = c;
   const rep = c.heads / KV;
   const parts = [promptTotal(s), responseTotal(s)];
@@ -271,7 +281,7 @@ export function groupAttention(
   const [kp, kr] = cut(k);
   const [vp, vr] = cut(v);
   const layout = headLayout(g, c);
-  /** The prompt's keys or values, once for each of its responses. */
+  /** The prompt's keys or values, once for each of its lanes. */
   const share = (x: Value, a: number, b: number) =>
     g.reshape(g.expand(g.reshape(x, [G, 1, KV * a * b]), [G, R, KV * a * b]), [G * R, KV, a, b]);
 
@@ -282,7 +292,8 @@ export function groupAttention(
   const keys = g.concat([share(promptKeys, D, P), layout.keys(kr, G * R, L)], 3);
   const values = g.concat([share(promptValues, P, D), layout.values(vr, G * R, L)], 2);
   const scores = g.matmul(layout.fold(qr, G * R, L), keys);
-  const masked = g.add(g.reshape(scores, [G, R * KV * rep, L, P + L]), mask);
+  const [masks] = maskShape(s);
+  const masked = g.add(g.reshape(scores, [masks, (G * R * KV * rep) / masks, L, P + L]), mask);
   const probs = g.reshape(g.softmax(masked), [G * R, KV, rep * L, P + L]);
   const responseOut = layout.unfold(g.matmul(probs, values), G * R, L);
   return g.concat([promptOut, responseOut], 0);

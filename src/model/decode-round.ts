@@ -1,184 +1,168 @@
 /**
- * One round of decoding: a token a row, every row at its own place in its own sequence.
+ * What rows see while they are decoded, a token a row and round, every row at its own place in its own sequence.
  *
- * Of what a row sees, most is its *past* (its prompt, and its own tokens of earlier slices), which a slice of rounds
- * only reads; the tokens of the slice itself are its *recent* ones. Both are padded behind: the past at its end, the
- * recent ones at their beginning. So what a row sees stands at the same places whatever the rows beside it need, and
+ * Most of it is a row's *past* (its prompt, and its own tokens of earlier slices), which a slice of rounds only reads;
+ * the tokens of the slice itself are its *recent* ones. The recent ones come first, with masked room for those to come,
+ * and the past is padded at its end. So what a row sees stands at the same places whatever the rows beside it need, and
  * what it draws does not depend on them.
  */
-import type { Graph, Shape, Value } from '../graph/index.ts';
-import { decoderLayer, embed, layerParts, type Rotation, rmsNorm } from './block.ts';
+import type { Graph, Value } from '../graph/index.ts';
 import { kindOf, type LayerKind, type ModelConfig, windowsOf } from './config.ts';
-import { drawToken, type SamplingRule } from './draw-token.ts';
-import type { ModelValues } from './model-values.ts';
-import { rotationOf } from './rotation-inputs.ts';
 
-/** Run-time sizes: rows, and padded tokens of the longest past. */
+/** Run-time sizes: rows, padded tokens of the longest past, rounds of a slice, and recent tokens. */
 export const ROWS = 'rows';
 export const PAST = 'past';
-/** Of a slice. */
 export const ROUNDS = 'rounds';
+export const RECENT = 'recent';
+/** Room for recent tokens to come. */
+const FREE = 'free';
 
 /** Rounds of a slice, where nothing else is said: the more, the less often caches are handed over and looked at. */
 export const SLICE = 16;
 
 export interface RoundShape {
-  /** Rounds of a slice at most: as many recent tokens have room. */
+  /** Rounds of a slice at most; no window of the layers is narrower. */
   readonly slice: number;
   /** Of the model's layers; without the windows that no row reaches past. */
   readonly kinds: readonly LayerKind[];
 }
+
+/** The longest slice that no window is narrower than. */
+export const sliceWithin = (slice: number, kinds: readonly LayerKind[]): number =>
+  Math.min(slice, ...kinds.map(({ window }) => window ?? slice));
 
 /** What a slice brings along and does not change. */
 export interface SliceValues {
   /** Per layer [rows, KV, D, past] (transposed) and [rows, KV, past, D]. */
   readonly keys: readonly Value[];
   readonly values: readonly Value[];
-}
-
-/** What is different in every round, but known beforehand. */
-export interface RoundInputs {
-  /** [rows], uniform in [0, 1) */
-  readonly u: Value;
-  /** By window, [rows, 1, 1, slice + past]: 0 or MASKED. */
+  /** By window: 0 or MASKED, [rows, 1, 1, past], where there is a window [rounds, rows, 1, 1, past]. */
   readonly masks: ReadonlyMap<number | null, Value>;
-  /** By rope, [rows, 1, headDim / 2]. */
-  readonly rotations: ReadonlyMap<number, Rotation>;
+  /** MASKED, [rows, KV, heads a key head, slice] */
+  readonly masked: Value;
+  /** int64 by round: recent tokens, room for more, past. [rounds, 3] */
+  readonly sizes: Value;
+  /** int64 by round: room for more recent tokens, recent ones. [rounds, 2] */
+  readonly room: Value;
 }
 
 /** What a round changes. */
 export interface RoundState {
   /** [rows] int32: the token to go on from. */
   readonly ids: Value;
-  /** Per layer [rows, KV, slice, D], the latest last. */
+  /** Per layer [rows, KV, recent, D]. */
   readonly keys: readonly Value[];
   readonly values: readonly Value[];
 }
 
 export const pastKey = (layer: number): string => `past_key${layer}`;
 export const pastValue = (layer: number): string => `past_value${layer}`;
+export const recentKey = (layer: number): string => `recent_key${layer}`;
+export const recentValue = (layer: number): string => `recent_value${layer}`;
 export const maskInput = (window: number | null): string => `mask${window ?? ''}`;
 
 const layersOf = (c: ModelConfig): number[] => [...Array(c.layers).keys()];
 
-export function sliceInputs(g: Graph, c: ModelConfig): SliceValues {
+export function sliceInputs(g: Graph, c: ModelConfig, { slice, kinds }: RoundShape): SliceValues {
   const { kvHeads: KV, headDim: D } = c;
+  const mask = (window: number | null) =>
+    g.input(maskInput(window), 'float32', [...(window === null ? [] : [ROUNDS]), ROWS, 1, 1, PAST]);
   return {
     keys: layersOf(c).map((l) => g.input(pastKey(l), 'float32', [ROWS, KV, D, PAST])),
     values: layersOf(c).map((l) => g.input(pastValue(l), 'float32', [ROWS, KV, PAST, D])),
+    masks: new Map(windowsOf(kinds).map((window) => [window, mask(window)])),
+    masked: g.input('masked', 'float32', [ROWS, KV, c.heads / KV, slice]),
+    sizes: g.input('sizes', 'int64', [ROUNDS, 3]),
+    room: g.input('room', 'int64', [ROUNDS, 2]),
   };
 }
 
-/** @param shape what stands before each: nothing, or the rounds */
-export function maskInputs(
-  g: Graph,
-  { slice, kinds }: RoundShape,
-  shape: Shape,
-): ReadonlyMap<number | null, Value> {
-  const at = [...shape, ROWS, 1, 1, `${slice}+${PAST}`];
-  return new Map(windowsOf(kinds).map((window) => [window, g.input(maskInput(window), 'float32', at)]));
+/** `sizes` and `room` for a slice of so many rounds. */
+export function sizesByRound(
+  rounds: number,
+  slice: number,
+  past: number,
+): { sizes: BigInt64Array; room: BigInt64Array } {
+  const each = Array.from({ length: rounds }, (_, round) => [round + 1, slice - round - 1] as const);
+  return {
+    sizes: BigInt64Array.from(
+      each.flatMap(([recent, free]) => [recent, free, past]),
+      BigInt,
+    ),
+    room: BigInt64Array.from(
+      each.flatMap(([recent, free]) => [free, recent]),
+      BigInt,
+    ),
+  };
 }
 
 /** Names of the state, in the order of `flatState`. */
-export function stateNames(c: ModelConfig): string[] {
-  return ['ids', ...layersOf(c).map((l) => `recent_key${l}`), ...layersOf(c).map((l) => `recent_value${l}`)];
-}
+export const stateNames = (c: ModelConfig): string[] => [
+  'ids',
+  ...layersOf(c).map(recentKey),
+  ...layersOf(c).map(recentValue),
+];
 
 export const flatState = (s: RoundState): Value[] => [s.ids, ...s.keys, ...s.values];
 
-export function stateInputs(g: Graph, c: ModelConfig, { slice }: RoundShape, suffix: string): RoundState {
-  const shape = [ROWS, c.kvHeads, slice, c.headDim];
-  const recent = (name: string) => layersOf(c).map((l) => g.input(`${name}${l}${suffix}`, 'float32', shape));
+export function stateInputs(g: Graph, c: ModelConfig, suffix: string): RoundState {
+  const shape = [ROWS, c.kvHeads, RECENT + suffix, c.headDim];
   return {
     ids: g.input(`ids${suffix}`, 'int32', [ROWS]),
-    keys: recent('recent_key'),
-    values: recent('recent_value'),
+    keys: layersOf(c).map((l) => g.input(recentKey(l) + suffix, 'float32', shape)),
+    values: layersOf(c).map((l) => g.input(recentValue(l) + suffix, 'float32', shape)),
   };
 }
 
-/** The token after `state.ids` for every row, and its log-probability. */
-export function decodeRound(
-  g: Graph,
-  c: ModelConfig,
-  s: RoundShape,
-  model: ModelValues,
-  past: SliceValues,
-  round: RoundInputs,
-  state: RoundState,
-  rule: SamplingRule,
-): RoundState & { readonly logps: Value } {
-  const keys: Value[] = [];
-  const values: Value[] = [];
-  let x = embed(g, c, model.embedding, state.ids);
-  s.kinds.forEach((kind, layer) => {
-    const parts = layerParts(g, c, model.layer(layer));
-    x = decoderLayer(g, c, x, rotationOf(round.rotations, kind), parts, ({ q, k, v }) => {
-      const cache = recentAndPast(g, c, s, { layer, past, state, masks: round.masks, k, v });
-      keys.push(cache.keys);
-      values.push(cache.values);
-      return rowAttention(g, c, q, cache);
-    });
-  });
-  const h = rmsNorm(g, c, x, model.norm);
-  return { ...drawToken(g, c, model.head.times(g, h), round.u, rule), keys, values };
+/** What all layers of a round share. */
+export interface RoundSizes {
+  readonly sizes: Value;
+  /** By window, [rows, 1, 1, past]. */
+  readonly masks: ReadonlyMap<number | null, Value>;
+  /** MASKED, [rows, KV, heads a key head, free] */
+  readonly free: Value;
 }
 
-function at(values: readonly Value[], index: number): Value {
+/** @param round its number within the slice, int64 */
+export function roundSizes(g: Graph, past: SliceValues, round: Value): RoundSizes {
+  const recent = `${RECENT} of ${FREE}`;
+  const [free] = g.splitAt(past.masked, 3, g.gather(past.room, round), [FREE, recent]);
+  if (!free) throw new Error('internal: split in two');
+  const masks = [...past.masks].map(
+    ([window, mask]) => [window, window === null ? mask : g.gather(mask, round)] as const,
+  );
+  return { sizes: g.gather(past.sizes, round), masks: new Map(masks), free };
+}
+
+export function at(values: readonly Value[], index: number): Value {
   const value = values[index];
   if (!value) throw new Error(`internal: no layer ${index}`);
   return value;
 }
 
-/** What the rows of a layer see once this round's keys and values (k, v [rows, kvHeads x D]) are among the recent. */
-export function recentAndPast(
+/**
+ * A layer's attention: q (scaled), k and v, [rows, ..., heads x D], each a token a row, against the row's recent tokens
+ * and its past. -> [rows, heads x D], and the recent keys and values with the new ones.
+ */
+export function rowAttention(
   g: Graph,
   c: ModelConfig,
-  { slice, kinds }: RoundShape,
-  from: {
-    readonly layer: number;
-    readonly past: SliceValues;
-    readonly state: RoundState;
-    readonly masks: ReadonlyMap<number | null, Value>;
-    readonly k: Value;
-    readonly v: Value;
-  },
-): RowCache {
-  const { layer, past, state } = from;
-  /** The recent ones with one more; the first makes room for it. */
-  const pushed = (recent: Value, one: Value) => {
-    const latest = g.reshape(one, [ROWS, c.kvHeads, 1, c.headDim]);
-    return slice === 1 ? latest : g.concat([g.slice(recent, 2, 1, slice), latest], 2);
-  };
-  const mask = from.masks.get(kindOf(kinds, layer).window);
-  if (!mask) throw new Error(`internal: no mask of layer ${layer}`);
-  return {
-    slice,
-    mask,
-    pastKeys: at(past.keys, layer),
-    pastValues: at(past.values, layer),
-    keys: pushed(at(state.keys, layer), from.k),
-    values: pushed(at(state.values, layer), from.v),
-  };
-}
-
-export interface RowCache {
-  readonly slice: number;
-  /** [rows, 1, 1, slice + past]: the recent tokens first. */
-  readonly mask: Value;
-  readonly pastKeys: Value;
-  readonly pastValues: Value;
-  readonly keys: Value;
-  readonly values: Value;
-}
-
-/** q [rows, heads x D] (scaled), however they are laid out in rows, against the row's recent tokens and its past: [rows, heads x D]. */
-export function rowAttention(g: Graph, c: ModelConfig, q: Value, cache: RowCache): Value {
+  { kinds }: RoundShape,
+  { layer, past, state, sizes }: { layer: number; past: SliceValues; state: RoundState; sizes: RoundSizes },
+  { q, k, v }: { readonly q: Value; readonly k: Value; readonly v: Value },
+): { out: Value; keys: Value; values: Value } {
   const { kvHeads: KV, headDim: D } = c;
-  const { slice } = cache;
+  const mask = sizes.masks.get(kindOf(kinds, layer).window);
+  if (!mask) throw new Error(`internal: no mask of layer ${layer}`);
+  const grown = (recent: Value, one: Value) => g.concat([recent, g.reshape(one, [ROWS, KV, 1, D])], 2);
+  const keys = grown(at(state.keys, layer), k);
+  const values = grown(at(state.values, layer), v);
   const queries = g.reshape(q, [ROWS, KV, c.heads / KV, D]);
-  const scores = g.concat([g.matmul(queries, g.swap(cache.keys)), g.matmul(queries, cache.pastKeys)], 3);
-  const probs = g.softmax(g.add(scores, cache.mask));
-  const fromRecent = g.matmul(g.slice(probs, 3, 0, slice), cache.values);
-  const fromPast = g.matmul(g.sliceFrom(probs, 3, slice, PAST), cache.pastValues);
-  return g.reshape(g.add(fromRecent, fromPast), [ROWS, c.heads * D]);
+  const recent = g.matmul(queries, g.swap(keys));
+  const before = g.add(g.matmul(queries, at(past.keys, layer)), mask);
+  const probs = g.softmax(g.concat([recent, sizes.free, before], 3));
+  const [own, , prompt] = g.splitAt(probs, 3, sizes.sizes, [keys.shape[2] ?? RECENT, FREE, PAST]);
+  if (!own || !prompt) throw new Error('internal: split in three');
+  const mixed = g.add(g.matmul(own, values), g.matmul(prompt, at(past.values, layer)));
+  return { out: g.reshape(mixed, [ROWS, c.heads * D]), keys, values };
 }

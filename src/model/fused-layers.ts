@@ -111,8 +111,12 @@ export function joinedValues(
   };
 }
 
-/** Heads of one token a row, and what comes of them: q [rows, heads x D] (rotated, scaled), k and v [rows, kvHeads x D]. */
-export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value;
+/** A token's heads a row, [rows, ..., heads x D] each: q rotated and scaled, k rotated. */
+export interface RowHeads {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+}
 
 export interface Rotary {
   /** [rows, 1] int64 */
@@ -129,7 +133,7 @@ export function fusedLayers(
   values: FusedValues,
   embedded: Value,
   rotary: (layer: number) => Rotary,
-  attend: Attend,
+  attend: (layer: number, heads: RowHeads) => Value,
 ): Value {
   const norm = (y: Value, weight: Value) => g.fusedNorm(y, weight, c.rmsNormEps);
   const own = (layer: number, name: string) => values.norm(layerName(layer, `${name}.weight`));
@@ -143,7 +147,7 @@ export function fusedLayers(
   let normed = norm(x, own(0, 'input_layernorm'));
   for (let l = 0; l < c.layers; l++) {
     const heads = fusedHeads(g, c, values, l, normed, rotary(l));
-    const attended = values.project(g, l, attend(l, ...heads), [O]);
+    const attended = values.project(g, l, attend(l, heads), [O]);
     const first = c.postNorms ? norm(attended, own(l, 'post_attention_layernorm')) : attended;
     const before = own(l, c.postNorms ? 'pre_feedforward_layernorm' : 'post_attention_layernorm');
     [normed, x] = add(x, first, before);
@@ -159,29 +163,27 @@ function fusedHeads(
   c: ModelConfig,
   values: FusedValues,
   layer: number,
-  normed: Value,
+  x: Value,
   { positions, cos, sin }: Rotary,
-): [Value, Value, Value] {
-  const [rows = 0] = normed.shape;
+): RowHeads {
+  const [rows = 0] = x.shape;
   const [nq, nk] = [c.heads * c.headDim, c.kvHeads * c.headDim];
-  const all = values.project(g, layer, normed, [Q, K, V]);
-  const rotate = (x: Value, width: number) =>
-    g.rotaryEmbedding(g.reshape(x, [rows, 1, width]), positions, cos, sin);
-  const flat = (x: Value, width: number) => g.reshape(x, [rows, width]);
+  const all = values.project(g, layer, x, [Q, K, V]);
+  const rotate = (y: Value, width: number) =>
+    g.rotaryEmbedding(g.reshape(y, [rows, 1, width]), positions, cos, sin);
   const scaled = (q: Value) => (values.scaled ? q : g.mul(q, c.attentionScale));
   if (!c.qkNorm) {
     const [qk, v] = two(g.split(all, 1, [nq + nk, nk]));
     const [q, k] = two(g.split(rotate(qk, nq + nk), 2, [nq, nk]));
-    return [scaled(flat(q, nq)), flat(k, nk), v];
+    return { q: scaled(q), k, v };
   }
   const [q, k, v] = g.split(all, 1, [nq, nk, nk]);
   if (!q || !k || !v) throw new Error('internal: split in three');
-  const normedHead = (y: Value, n: number, name: string) => {
+  const normed = (y: Value, n: number, name: string) => {
     const weight = values.norm(layerName(layer, `self_attn.${name}_norm.weight`));
-    return flat(g.fusedNorm(g.reshape(y, [rows, n, c.headDim]), weight, c.rmsNormEps), n * c.headDim);
+    return g.fusedNorm(g.reshape(y, [rows, n, c.headDim]), weight, c.rmsNormEps);
   };
-  const queries = flat(rotate(normedHead(q, c.heads, 'q'), nq), nq);
-  return [scaled(queries), flat(rotate(normedHead(k, c.kvHeads, 'k'), nk), nk), v];
+  return { q: scaled(rotate(normed(q, c.heads, 'q'), nq)), k: rotate(normed(k, c.kvHeads, 'k'), nk), v };
 }
 
 function fusedMlp(g: Graph, c: ModelConfig, values: FusedValues, layer: number, x: Value): Value {

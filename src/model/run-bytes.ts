@@ -4,15 +4,16 @@ import type { Graph } from '../graph/index.ts';
 import { cutGroups, type GroupIds, padLength, planMicroBatches } from './batch.ts';
 import { type Geometry, responseTotal, rowTotal } from './block.ts';
 import { kindsWithin, type ModelConfig } from './config.ts';
-import { SLICE } from './decode-round.ts';
+import { SLICE, sliceWithin } from './decode-round.ts';
 import { embeddingGraph, frozenHeadGraph, headChunks } from './end-graphs.ts';
 import type { MemoryChoice, Workload } from './fit.ts';
+import { separateValues } from './fused-layers.ts';
+import { roundGraph } from './loop-graph.ts';
 import type { Numbers } from './matrix.ts';
 import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
 import { modelWeights, trainableLayer, unitSize } from './parameters.ts';
 import { prefillGraph, promptsTogether } from './prefill-graph.ts';
-import { roundGraph } from './round-graph.ts';
 import { stepGraph } from './step-graph.ts';
 import { segmentGraphs } from './training-graphs.ts';
 import { weightBytes } from './weight-form.ts';
@@ -100,7 +101,7 @@ function measureTraining(
   const { geometry: s, pieces } = largestMicroBatch(c, work, memory.rows);
   const mode = { kind: 'lora', lora: work.lora, numbers } as const;
   const layers = Math.min(memory.segment, c.layers);
-  const kinds = kindsWithin(c.layerKinds.slice(0, layers), s.promptRows + s.responseRows);
+  const kinds = kindsWithin(c.layerKinds.slice(0, layers), s.promptRows + s.laneRows);
   const { forward, backward } = segmentGraphs(c, mode, s, kinds, { keep: memory.keep, wantDx: true });
   const size = unitSize(trainableLayer(c, mode));
   const x = rowTotal(s) * c.hiddenSize * 4;
@@ -129,7 +130,7 @@ function headFootprint(c: ModelConfig, s: Geometry, numbers: Numbers) {
   const total = responseTotal(s);
   const [chunk = total] = headChunks(total, c.vocabSize);
   const rows = Math.min(total, 2 * chunk);
-  const few = { groups: 1, promptRows: s.promptRows, responses: 1, responseRows: rows };
+  const few = { groups: 1, promptRows: s.promptRows, lanes: 1, laneRows: rows, shared: false };
   const f = footprint(frozenHeadGraph(c, few, true, numbers));
   const more = (total - rows) * c.hiddenSize * 4;
   return {
@@ -172,12 +173,24 @@ function measureSampling(
   const tokens = Math.min(work.maxTokens, c.contextLength);
   const promptTokens = Math.min(work.promptTokens, c.contextLength);
   const room = Math.min(promptTokens + tokens, c.contextLength);
-  const shape = { slice: SLICE, kinds: kindsWithin(c.layerKinds, room) };
+  const kinds = kindsWithin(c.layerKinds, room);
+  const shape = { slice: sliceWithin(SLICE, kinds), kinds };
   const rule = { temperature: 1, topP: 1, topK: 0 };
   const model = (g: Graph) => inputModel(g, c, null, numbers);
+  const separate = (g: Graph) => {
+    const values = model(g);
+    return { model: values, layers: separateValues(g, c, values) };
+  };
   const step = numbers.gpu
     ? footprint(stepGraph(c, { rows: sampleRows, room, kinds: shape.kinds }, rule, null, model))
-    : footprint(roundGraph(c, shape, rule, model), { rows: sampleRows, past: room, drawn: SLICE });
+    : footprint(roundGraph(c, shape, rule, separate), {
+        rows: sampleRows,
+        rounds: SLICE,
+        past: room,
+        recent: SLICE - 1,
+        free: 0,
+        places: room,
+      });
   const length = padLength(Math.max(1, promptTokens - 1));
   const prompts = promptsTogether(length);
   const read = footprint(prefillGraph(c, length, kindsWithin(c.layerKinds, length), model, !numbers.gpu), {

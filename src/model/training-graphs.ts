@@ -8,6 +8,7 @@ import {
   type Geometry,
   groupAttention,
   layerParts,
+  maskShape,
   rowTotal,
 } from './block.ts';
 import { type LayerKind, type ModelConfig, ropesOf, windowsOf } from './config.ts';
@@ -87,7 +88,6 @@ export function renameSaved<T>(outputs: Readonly<Record<string, T>>): Record<str
 /** Inputs of a micro-batch that the layers share, by the rope and window of their kind. */
 function positionInputs(g: Graph, c: ModelConfig, s: Geometry, kinds: readonly LayerKind[]) {
   const angles = [rowTotal(s), 1, c.headDim / 2];
-  const keys = s.promptRows + s.responseRows;
   return {
     rotations: new Map(
       ropesOf(kinds).map((rope) => [
@@ -96,10 +96,7 @@ function positionInputs(g: Graph, c: ModelConfig, s: Geometry, kinds: readonly L
       ]),
     ),
     masks: new Map(
-      windowsOf(kinds).map((window) => [
-        window,
-        g.input(maskInput(window), 'float32', [s.groups, 1, s.responseRows, keys]),
-      ]),
+      windowsOf(kinds).map((window) => [window, g.input(maskInput(window), 'float32', maskShape(s))]),
     ),
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { backward, Graph, print, ShapeError } from '../../src/graph/index.ts';
+import { backward, Graph, print, ShapeError, savedValues } from '../../src/graph/index.ts';
+import { minimumCut } from '../../src/graph/minimum-cut.ts';
 import { responseTotal } from '../../src/model/block.ts';
 import { frozenHeadGraph, headChunks } from '../../src/model/end-graphs.ts';
 import { referenceConfig } from '../fixtures/reference.ts';
@@ -81,7 +82,7 @@ describe('errors name the operator and the shapes', () => {
 
 test('no tensor of the head is larger than a chunk of tokens by the vocabulary', () => {
   const config = { ...referenceConfig(true), vocabSize: 49_152 };
-  const shape = { groups: 2, promptRows: 8, responses: 3, responseRows: 64 };
+  const shape = { groups: 2, promptRows: 8, lanes: 3, laneRows: 64, shared: false };
   const rows = responseTotal(shape);
   const chunks = headChunks(rows, config.vocabSize);
   expect(chunks.reduce((a, b) => a + b, 0)).toBe(rows);
@@ -92,4 +93,34 @@ test('no tensor of the head is larger than a chunk of tokens by the vocabulary',
     // The gathered and the transposed table itself has [vocabulary, hidden]; everything else is a chunk.
     expect(Number(dims[0])).toBeLessThanOrEqual(Math.max(...chunks));
   }
+});
+
+describe('what the forward pass keeps', () => {
+  test('the narrowest cut, nearest to the readers', () => {
+    // 0 -> 1 -> 2 -> 3 with 5, 2, 2, and a way past the first: 0 -> 2 with 1.
+    const arcs = [
+      { from: 0, to: 1, capacity: 5 },
+      { from: 1, to: 2, capacity: 2 },
+      { from: 0, to: 2, capacity: 1 },
+      { from: 2, to: 3, capacity: 3 },
+    ];
+    expect([...minimumCut(4, arcs, 0, 3)]).toEqual([3]);
+    const open = [{ from: 0, to: 1, capacity: Number.POSITIVE_INFINITY }];
+    expect(() => minimumCut(2, open, 0, 1)).toThrow('no finite cut');
+  });
+
+  test('the sum of a projection and its adapter, not both; nothing that comes from inputs alone', () => {
+    const g = new Graph();
+    const x = g.input('x', 'float32', [4, 8]);
+    const w = g.input('w', 'float32', [8, 8]);
+    const a = g.input('a', 'float32', [2, 8]);
+    const b = g.input('b', 'float32', [8, 2]);
+    const normed = g.mul(x, 0.5);
+    const low = g.gemm(normed, a, { transB: true });
+    const sum = g.add(g.gemm(normed, w, { transB: true }), g.gemm(low, b, { transB: true }));
+    const y = g.mul(sum, g.sigmoid(sum));
+    const forward = g.nodes.length;
+    const gradients = backward(g, [y], [g.input('dy', 'float32', [4, 8])], [a, b, x]);
+    expect(savedValues(g, forward, gradients)).toEqual([low, sum]);
+  });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import type { Device } from '../../src/engine/device.ts';
 import type { GroupLoss } from '../../src/engine/types.ts';
+import { planMicroBatches } from '../../src/model/batch.ts';
 import { dpoLoss, GROUPS, LORA, reference, referenceTrainer, relativeError } from '../fixtures/reference.ts';
 import { groupOf, trainerSuite } from '../fixtures/trainer-suite.ts';
 
@@ -42,6 +43,26 @@ describe('trainer on WASM', () => {
       });
     });
   }
+
+  test('responses that share lanes give what each gives in a lane of its own', async () => {
+    const trainer = referenceTrainer(device, { kind: 'lora', lora: LORA }, true);
+    const group = groupOf(8, reference.config.vocab);
+    expect(planMicroBatches([group], 4096)[0]?.geometry.shared).toBe(true);
+    const weighted: GroupLoss = (index, logps) => ({
+      loss: logps.reduce((sum, x, r) => sum + (1 + index + r) * x, 0),
+      coefficients: logps.map((_, r) => 1 + index + r),
+      metrics: {},
+    });
+    const together = await trainer.gradients([group], weighted);
+    const alone = await trainer.gradients(
+      group.responseIds.map((ids) => ({ promptIds: group.promptIds, responseIds: [ids] })),
+      weighted,
+    );
+    expect(Math.abs(together.loss / alone.loss - 1)).toBeLessThan(1e-6);
+    together.gradients.forEach((g, i) => {
+      expect(relativeError(g, alone.gradients[i] ?? [])).toBeLessThan(3e-6);
+    });
+  });
 
   test('a batch of 8 equals 8 accumulated micro-batches', async () => {
     const groups = Array.from({ length: 8 }, (_, i) => {

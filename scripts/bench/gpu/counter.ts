@@ -11,6 +11,9 @@ export interface GpuCounts {
   /** Buffers made, and their bytes. */
   readonly buffers: number;
   readonly bytesAllocated: number;
+  /** Buffers that shaders use, made less destroyed: what steady work does not add to. Mapped ones pass. */
+  readonly kept: number;
+  readonly bytesKept: number;
   /** Writes into buffers, and buffers that were filled as they were made. */
   readonly uploads: number;
   readonly bytesUploaded: number;
@@ -20,11 +23,10 @@ export interface GpuCounts {
   readonly pipelines: number;
 }
 
-/** Buffers that shaders use, made and not destroyed. What passes through mapped ones is gone with the next collection. */
+/** Bytes of buffers that shaders use, until they are destroyed or collected. */
 export interface GpuHeld {
-  readonly buffers: number;
   readonly bytes: number;
-  /** The most bytes there were at once since `forgetMost`. */
+  /** The most there were at once since `forgetMost`. */
   readonly mostBytes: number;
 }
 
@@ -36,6 +38,8 @@ const NOTHING: GpuCounts = {
   readBacks: 0,
   buffers: 0,
   bytesAllocated: 0,
+  kept: 0,
+  bytesKept: 0,
   uploads: 0,
   bytesUploaded: 0,
   copies: 0,
@@ -45,15 +49,13 @@ const NOTHING: GpuCounts = {
 export const COUNTED = Object.keys(NOTHING) as readonly (keyof GpuCounts)[];
 
 const so: Mutable<GpuCounts> = { ...NOTHING };
-const held: Mutable<GpuHeld> = { buffers: 0, bytes: 0, mostBytes: 0 };
+const held: Mutable<GpuHeld> = { bytes: 0, mostBytes: 0 };
 const sizes = new WeakMap<GPUBuffer, number>();
 
-const gone = (size: number) => {
-  held.buffers--;
-  held.bytes -= size;
-};
 /** onnxruntime lets go of some buffers without destroying them. */
-const collected = new FinalizationRegistry<number>(gone);
+const collected = new FinalizationRegistry<number>((size) => {
+  held.bytes -= size;
+});
 
 const createBuffer = GPUDevice.prototype.createBuffer;
 GPUDevice.prototype.createBuffer = function (descriptor) {
@@ -68,7 +70,8 @@ GPUDevice.prototype.createBuffer = function (descriptor) {
   if ((usage & (GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM)) !== 0) {
     sizes.set(buffer, size);
     collected.register(buffer, size, buffer);
-    held.buffers++;
+    so.kept++;
+    so.bytesKept += size;
     held.bytes += size;
     held.mostBytes = Math.max(held.mostBytes, held.bytes);
   }
@@ -77,7 +80,11 @@ GPUDevice.prototype.createBuffer = function (descriptor) {
 const destroy = GPUBuffer.prototype.destroy;
 GPUBuffer.prototype.destroy = function () {
   const size = sizes.get(this);
-  if (size !== undefined) gone(size);
+  if (size !== undefined) {
+    so.kept--;
+    so.bytesKept -= size;
+    held.bytes -= size;
+  }
   sizes.delete(this);
   collected.unregister(this);
   return destroy.call(this);
