@@ -8,6 +8,9 @@ import { embedderFiles } from '../src/service/sources.ts';
 import { openStorage } from '../src/storage/index.ts';
 import { pageBase } from './base.ts';
 
+/** It computes beside the model, which takes all cores on WebAssembly; many would only wait for each other. */
+const THREADS = Math.min(4, Math.max(1, Math.floor(navigator.hardwareConcurrency / 2)));
+
 let embedder: TextEmbedder | undefined;
 
 const held = holdLife(self.name);
@@ -21,6 +24,7 @@ const api: EmbedderApi = {
       source: files,
       pooling: choice.embedderPooling,
       wasmPath: new URL('ort/', pageBase).href,
+      threads: crossOriginIsolated ? THREADS : 1,
     });
     return embedder.info;
   },

@@ -6,7 +6,7 @@ import type { Row } from './row.ts';
 export function overlapRows(): Promise<Row[]> {
   return withBenchPage('scripts/bench/overlap/index.html', 'none', async (page) => {
     await page.waitForFunction(() => window.overlapBench !== undefined);
-    const facts = await page.evaluate(() => window.overlapBench(192, 3));
+    const facts = await page.evaluate(() => window.overlapBench(64, 2));
     const seconds = (time: number) => `${time.toFixed(2)} s`;
     return [
       {

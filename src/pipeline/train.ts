@@ -45,22 +45,27 @@ export function totalSteps(items: number, { epochs, batch }: OptimiserConfig): n
   return Math.round(epochs * Math.ceil(items / batch));
 }
 
-/** Items of a step. Depends on the seed and the step alone, so that a resumed run goes on identically. */
-export function itemsOfStep(
-  step: number,
+/**
+ * Items of each step. They depend on the seed and the step alone, so that a resumed run goes on identically; an epoch's
+ * order is made once, since every step of it would cost as much as there are items.
+ */
+export function itemsOfSteps(
   items: number,
   batch: number,
   seed: number,
   stage: string,
-): number[] {
+): (step: number) => readonly number[] {
   const perEpoch = Math.ceil(items / batch);
-  const epoch = Math.floor(step / perEpoch);
-  const order = shuffle(
-    Array.from({ length: items }, (_, i) => i),
-    stream(seed, stage, 'order', epoch),
-  );
-  const at = (step % perEpoch) * batch;
-  return order.slice(at, at + batch);
+  let known: { readonly epoch: number; readonly order: readonly number[] } | undefined;
+  return (step) => {
+    const epoch = Math.floor(step / perEpoch);
+    if (known?.epoch !== epoch) {
+      const all = Array.from({ length: items }, (_, i) => i);
+      known = { epoch, order: shuffle(all, stream(seed, stage, 'order', epoch)) };
+    }
+    const at = (step % perEpoch) * batch;
+    return known.order.slice(at, at + batch);
+  };
 }
 
 /**
@@ -78,6 +83,7 @@ export async function train(
   const { store, emit, signal, config, model } = context;
   const { stage, settings } = task;
   const steps = totalSteps(task.items, settings);
+  const itemsOf = itemsOfSteps(task.items, settings.batch, config.seed, stage);
   const checkpoint = await store.checkpoint(stage);
   if (checkpoint && checkpoint.totalSteps === steps) await trainer.restore(checkpoint.state);
   let step = checkpoint?.totalSteps === steps ? checkpoint.step : 0;
@@ -126,8 +132,7 @@ export async function train(
     if (step === 0) await preview(context, trainer, task, 0);
     while (step < steps) {
       signal.throwIfAborted();
-      const items = itemsOfStep(step, task.items, settings.batch, config.seed, stage);
-      const { groups, loss } = await task.batch(items);
+      const { groups, loss } = await task.batch(itemsOf(step));
       const rate = learningRate(schedule, step);
       const result = await trainer.step(groups, loss, rate, signal);
       step++;
