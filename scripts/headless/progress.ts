@@ -130,7 +130,7 @@ export function progressText(progress: Progress): string {
   if (secondsLeft !== null) parts.push(`${duration(secondsLeft)} left`);
   for (const [key, label] of FIGURES) {
     const value = figures[key];
-    if (value !== undefined) parts.push(`${label} ${short(value)}`);
+    if (value !== undefined) parts.push(`${label} ${key === 'compared' ? value : short(value)}`);
   }
   return parts.join('  ');
 }

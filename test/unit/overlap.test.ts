@@ -149,8 +149,8 @@ test('a run that is stopped writes nothing after it has ended', async () => {
 
 test('an embedder that fails spoils no sampling; the filter tells of it', async () => {
   const store = memoryStore(config, dataset);
-  const broken = Promise.reject(new Error('no such embedder'));
-  await expect(run(store, () => broken)).rejects.toThrow('no such embedder');
+  const broken = () => Promise.reject(new Error('no such embedder'));
+  await expect(run(store, broken)).rejects.toThrow('no such embedder');
   const { stages, error } = await store.manifest();
   expect(stages).toMatchObject({ sample: 'done', filter: 'failed' });
   expect(error?.stage).toBe('filter');
