@@ -189,6 +189,7 @@ function measureSampling(
         past: room,
         recent: SLICE - 1,
         free: 0,
+        taken: SLICE - 1,
         places: room,
       });
   const length = padLength(Math.max(1, promptTokens - 1));
