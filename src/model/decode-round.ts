@@ -16,8 +16,6 @@ export const ROUNDS = 'rounds';
 export const RECENT = 'recent';
 /** Room for recent tokens to come. */
 const FREE = 'free';
-/** What is not free of a slice's places. */
-const TAKEN = 'taken';
 
 /** Rounds of a slice, where nothing else is said: the more, the less often caches are handed over and looked at. */
 export const SLICE = 16;
@@ -127,7 +125,7 @@ export interface RoundSizes {
 
 /** @param round its number within the slice, int64 */
 export function roundSizes(g: Graph, past: SliceValues, round: Value): RoundSizes {
-  const [free] = g.splitAt(past.masked, 3, g.gather(past.room, round), [FREE, TAKEN]);
+  const [free] = g.splitAt(past.masked, 3, g.gather(past.room, round), [FREE, RECENT]);
   if (!free) throw new Error('internal: split in two');
   const masks = [...past.masks].map(
     ([window, mask]) => [window, window === null ? mask : g.gather(mask, round)] as const,
