@@ -5,6 +5,7 @@ import { loopGraph, POSITIONS } from '../model/loop-graph.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
 import { type Device, type Program, pick, type Tensors } from './device.ts';
 import type { Prefill } from './prefill.ts';
+import type { ProgramShelf } from './program-shelf.ts';
 import type { DecoderShape, Drawn, PromptCache, RowDecoder } from './row-decoder.ts';
 import { hostPrompts, SliceState } from './slice-state.ts';
 
@@ -18,9 +19,17 @@ export class LoopDecoder implements RowDecoder {
   private readonly kinds: readonly LayerKind[];
   /** Rotary tables of all places. */
   private readonly tables: Tensors;
-  private compiled: Promise<Program> | null = null;
+  private readonly programs: ProgramShelf;
 
-  constructor(device: Device, weights: DecoderWeights, reader: Prefill, given: DecoderShape) {
+  /** @param programs where the compiled loop stays: it serves decoders of any room and number of rows */
+  constructor(
+    device: Device,
+    weights: DecoderWeights,
+    reader: Prefill,
+    given: DecoderShape,
+    programs: ProgramShelf,
+  ) {
+    this.programs = programs;
     this.device = device;
     this.weights = weights;
     this.reader = reader;
@@ -42,43 +51,37 @@ export class LoopDecoder implements RowDecoder {
     u: Float32Array,
   ): Promise<Drawn> {
     const { device, state } = this;
-    const { rows } = this.shape;
-    const rounds = u.length / rows;
+    const rounds = u.length / this.shape.rows;
     const program = await this.program();
     state.begin(begin, live);
+    const { rows } = state;
     const out = await program.run({
       ...this.weights.bound,
       ...state.inputs(rounds, this.kinds),
       ...this.tables,
       [POSITIONS]: device.host(BigInt64Array.from(state.positions(rounds), BigInt), [rounds, rows, 1]),
-      u: device.host(u, [rounds, rows]),
+      u: device.host(state.packed(u), [rounds, rows]),
       trips: device.host(BigInt64Array.of(BigInt(rounds)), []),
       go_on: device.host(Uint8Array.of(1), []),
     });
-    const drawn = {
-      tokens: await device.readInts(pick(out, 'tokens')),
-      logps: await device.readFloats(pick(out, 'logps')),
+    const tokens = await device.readInts(pick(out, 'tokens'));
+    const logps = await device.readFloats(pick(out, 'logps'));
+    await state.absorb(out, tokens);
+    const total = rounds * this.shape.rows;
+    return {
+      tokens: state.unpacked(tokens, new Int32Array(total)),
+      logps: state.unpacked(logps, new Float32Array(total)),
     };
-    await state.absorb(out, drawn, live);
-    return drawn;
   }
 
   private program(): Promise<Program> {
     const { config } = this.weights;
     const { slice, rule } = this.shape;
-    if (!this.compiled) {
-      const shape = { slice, kinds: this.kinds };
-      const program = this.device.compile(loopGraph(config, shape, rule, (g) => this.weights.fused(g)));
-      program.catch(() => {
-        this.compiled = null;
-      });
-      this.compiled = program;
-    }
-    return this.compiled;
+    const key = JSON.stringify([slice, this.kinds, rule]);
+    return this.programs.get(key, () =>
+      loopGraph(config, { slice, kinds: this.kinds }, rule, (g) => this.weights.fused(g)),
+    );
   }
 
-  async dispose(): Promise<void> {
-    await (await this.compiled)?.release();
-    this.compiled = null;
-  }
+  async dispose(): Promise<void> {}
 }

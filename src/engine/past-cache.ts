@@ -56,19 +56,40 @@ export class HostPrompt implements PromptCache {
 /** All rows' past, left-aligned: keys [rows, KV, D, size] and values [rows, KV, size, D] a layer. */
 export class PastCache {
   /** Tokens of each row. */
-  readonly lengths: Int32Array;
+  lengths = new Int32Array(0);
   keys: Float32Array[] = [];
   values: Float32Array[] = [];
+  rows = 0;
   size = 0;
   private readonly config: ModelConfig;
-  private readonly rows: number;
   private readonly slice: number;
 
-  constructor(config: ModelConfig, rows: number, slice: number) {
+  constructor(config: ModelConfig, slice: number) {
     this.config = config;
-    this.rows = rows;
     this.slice = slice;
-    this.lengths = new Int32Array(rows);
+  }
+
+  /** Other rows: first those of the old ones, the others empty. */
+  arrange(rows: number, from: readonly number[]): void {
+    const { kvHeads: KV, headDim: D, layers } = this.config;
+    const width = KV * D * this.size;
+    const lengths = new Int32Array(rows);
+    const rearranged = (all: readonly Float32Array[]) =>
+      Array.from({ length: layers }, (_, l) => {
+        const fresh = new Float32Array(rows * width);
+        from.forEach((row, i) => {
+          const old = all[l]?.subarray(row * width, (row + 1) * width);
+          if (old) fresh.set(old, i * width);
+        });
+        return fresh;
+      });
+    from.forEach((row, i) => {
+      lengths[i] = this.lengths[row] ?? 0;
+    });
+    this.keys = rearranged(this.keys);
+    this.values = rearranged(this.values);
+    this.lengths = lengths;
+    this.rows = rows;
   }
 
   /**
@@ -93,28 +114,28 @@ export class PastCache {
     this.size = wanted;
   }
 
-  /** A slot's row begins with a prompt's tokens, all but the last. */
-  begin(slot: number, prompt: HostPrompt): void {
+  /** A row begins with a prompt's tokens, all but the last. */
+  begin(row: number, prompt: HostPrompt): void {
     const { kvHeads: KV, headDim: D } = this.config;
     const tokens = prompt.promptIds.length - 1;
-    this.lengths[slot] = tokens;
+    this.lengths[row] = tokens;
     prompt.keys.forEach((keys, l) => {
-      const to = this.keys[l]?.subarray(slot * KV * D * this.size);
+      const to = this.keys[l]?.subarray(row * KV * D * this.size);
       copyRows(keys, prompt.padded, to, this.size, KV * D, tokens);
     });
     prompt.values.forEach((values, l) => {
-      const to = this.values[l]?.subarray(slot * KV * D * this.size);
+      const to = this.values[l]?.subarray(row * KV * D * this.size);
       copyRows(values, prompt.padded * D, to, this.size * D, KV, tokens * D);
     });
   }
 
   /**
-   * Takes a layer's recent tokens in: keys and values [rows, KV, rounds, D], for the slots that
-   * go on. Lengths grow by `grow`, once all layers are in.
+   * Takes a layer's recent tokens in: keys and values [rows, KV, rounds, D], for the rows in
+   * use. Lengths grow by `grow`, once all layers are in.
    */
   fold(
     layer: number,
-    slots: readonly number[],
+    used: readonly number[],
     rounds: number,
     keys: Float32Array,
     values: Float32Array,
@@ -123,21 +144,21 @@ export class PastCache {
     const { size } = this;
     const [pastKeys, pastValues] = [this.keys[layer], this.values[layer]];
     if (!pastKeys || !pastValues) throw new Error(`internal: no layer ${layer}`);
-    for (const slot of slots) {
-      const length = this.lengths[slot] ?? 0;
-      for (let h = slot * KV; h < (slot + 1) * KV; h++) {
+    for (const row of used) {
+      const length = this.lengths[row] ?? 0;
+      for (let h = row * KV; h < (row + 1) * KV; h++) {
         const from = h * rounds * D;
         pastValues.set(values.subarray(from, from + rounds * D), (h * size + length) * D);
         for (let d = 0; d < D; d++) {
-          const row = (h * D + d) * size + length;
-          for (let t = 0; t < rounds; t++) pastKeys[row + t] = keys[from + t * D + d] ?? 0;
+          const to = (h * D + d) * size + length;
+          for (let t = 0; t < rounds; t++) pastKeys[to + t] = keys[from + t * D + d] ?? 0;
         }
       }
     }
   }
 
-  grow(slots: readonly number[], rounds: number): void {
-    for (const slot of slots) this.lengths[slot] = (this.lengths[slot] ?? 0) + rounds;
+  grow(used: readonly number[], rounds: number): void {
+    for (const row of used) this.lengths[row] = (this.lengths[row] ?? 0) + rounds;
   }
 
   /** What rows see of their past, 0 or MASKED: [rows, 1, 1, size], with a window [rounds, rows, 1, 1, size]. */

@@ -7,12 +7,14 @@ import { DecoderWeights, type WeightOptions } from './decoder-weights.ts';
 import type { Device } from './device.ts';
 import { LoopDecoder } from './loop-decoder.ts';
 import { Prefill } from './prefill.ts';
+import { ProgramShelf } from './program-shelf.ts';
 import type { DecoderShape, PromptCache, RowDecoder } from './row-decoder.ts';
 import {
   checkSampling,
   type OpenRow,
   openRow,
   planWindows,
+  type RowPlace,
   rowOrder,
   take,
   uniforms,
@@ -40,6 +42,8 @@ export class DeviceSampler implements Sampler {
   private readonly options: SamplerOptions;
   private readonly weights: DecoderWeights;
   private readonly prefill: Prefill;
+  /** One: it has the weights built in. */
+  private readonly loops: ProgramShelf;
   private decoder: { readonly key: string; readonly decoder: RowDecoder } | null = null;
 
   constructor(device: Device, options: SamplerOptions) {
@@ -47,6 +51,7 @@ export class DeviceSampler implements Sampler {
     this.options = options;
     this.weights = new DecoderWeights(device, options);
     this.prefill = new Prefill(device, this.weights);
+    this.loops = new ProgramShelf(device, 1);
   }
 
   async sample(
@@ -100,7 +105,7 @@ export class DeviceSampler implements Sampler {
         }
         const open = slots.filter((row) => row !== null);
         if (open.length === 0) return;
-        const begin = await prompts.of(begun);
+        const begin = await prompts.of(begun, queue);
         const most = Math.max(...open.map((row) => row.limit - row.sample.tokenIds.length));
         const u = uniforms(slots, Math.min(slice, most));
         const live = slots.map((row) => row !== null);
@@ -122,13 +127,15 @@ export class DeviceSampler implements Sampler {
     }
   }
 
-  /** The decoder of this shape; one is kept, since each has the weights. */
+  /** The decoder of this shape. */
   private async open(shape: DecoderShape): Promise<RowDecoder> {
     const key = JSON.stringify(shape);
     if (this.decoder?.key === key) return this.decoder.decoder;
     await this.close();
-    const Kind = this.weights.numbers.gpu ? StepDecoder : LoopDecoder;
-    const decoder = new Kind(this.device, this.weights, this.prefill, shape);
+    const { device, weights, prefill, loops } = this;
+    const decoder = weights.numbers.gpu
+      ? new StepDecoder(device, weights, prefill, shape)
+      : new LoopDecoder(device, weights, prefill, shape, loops);
     this.decoder = { key, decoder };
     return decoder;
   }
@@ -141,6 +148,7 @@ export class DeviceSampler implements Sampler {
 
   async dispose(): Promise<void> {
     await this.close();
+    await this.loops.dispose();
     await this.prefill.dispose();
     this.weights.dispose();
   }
@@ -148,6 +156,8 @@ export class DeviceSampler implements Sampler {
 
 /** Rows of a decoder at least. */
 const FEWEST_ROWS = 4;
+/** Prompts read together, where so many wait. */
+const AHEAD = 8;
 /** Where rows depend on those beside them, so many times the rows are sampled as one, and again as one. */
 const WINDOW = 8;
 
@@ -175,15 +185,18 @@ class Prompts {
     this.requests = requests;
   }
 
-  async of(begun: ReadonlyMap<number, OpenRow>): Promise<Map<number, PromptCache>> {
-    const missing = [...new Set([...begun.values()].map((row) => row.request))].filter(
-      (r) => !this.caches.has(r),
-    );
-    const caches = await this.decoder.prefill(missing.map((r) => this.requests[r]?.promptIds ?? []));
-    missing.forEach((request, i) => {
-      const cache = caches[i];
-      if (cache) this.caches.set(request, cache);
-    });
+  /** Where one has to be read, those next in the queue are read with it: every reading hands the weights over. */
+  async of(
+    begun: ReadonlyMap<number, OpenRow>,
+    queue: readonly RowPlace[],
+  ): Promise<Map<number, PromptCache>> {
+    const missing = new Set<number>();
+    for (const { request } of begun.values()) if (!this.caches.has(request)) missing.add(request);
+    for (const { request } of missing.size > 0 ? queue : []) {
+      if (missing.size >= AHEAD) break;
+      if (!this.caches.has(request)) missing.add(request);
+    }
+    await this.read([...missing]);
     const result = new Map<number, PromptCache>();
     for (const [slot, { request }] of begun) {
       const cache = this.caches.get(request);
@@ -191,6 +204,15 @@ class Prompts {
       result.set(slot, cache);
     }
     return result;
+  }
+
+  private async read(missing: readonly number[]): Promise<void> {
+    if (missing.length === 0) return;
+    const caches = await this.decoder.prefill(missing.map((r) => this.requests[r]?.promptIds ?? []));
+    missing.forEach((request, i) => {
+      const cache = caches[i];
+      if (cache) this.caches.set(request, cache);
+    });
   }
 
   /** Gives back those that no row waits for. */

@@ -17,44 +17,96 @@ import type { DecoderWeights } from './decoder-weights.ts';
 import { type Device, pick, type Tensors } from './device.ts';
 import { HostPrompt, PastCache } from './past-cache.ts';
 import type { Prefill } from './prefill.ts';
-import type { DecoderShape, Drawn, PromptCache } from './row-decoder.ts';
+import type { DecoderShape, PromptCache } from './row-decoder.ts';
 
+/** Rows of a slice at least. */
+const FEWEST_ROWS = 4;
+
+/**
+ * Slots in use lie packed in rows, of which there are a power of two (or as many as slots): where few rows are left, a
+ * round computes few.
+ */
 export class SliceState {
   private readonly device: Device;
   private readonly weights: DecoderWeights;
   private readonly shape: DecoderShape;
   private readonly past: PastCache;
-  private readonly ids: Int32Array;
+  private readonly rowOf = new Map<number, number>();
+  private ids = new Int32Array(0);
 
   constructor(device: Device, weights: DecoderWeights, shape: DecoderShape) {
     this.device = device;
     this.weights = weights;
     this.shape = shape;
-    this.past = new PastCache(weights.config, shape.rows, shape.slice);
-    this.ids = new Int32Array(shape.rows);
+    this.past = new PastCache(weights.config, shape.slice);
+  }
+
+  /** Rows of the next slice. */
+  get rows(): number {
+    return this.past.rows;
   }
 
   /** Rows begin, and those that are wanted no more give up their place. */
   begin(begin: ReadonlyMap<number, PromptCache>, live: readonly boolean[]): void {
-    const { lengths } = this.past;
-    for (const [slot, wanted] of live.entries()) {
-      const prompt = begin.get(slot);
-      if (prompt) lengths[slot] = prompt.promptIds.length - 1;
-      else if (!wanted) lengths[slot] = 0;
-    }
-    this.past.reserve(Math.max(...lengths));
-    for (const [slot, prompt] of begin) {
+    for (const slot of [...this.rowOf.keys()]) if (!live[slot] || begin.has(slot)) this.rowOf.delete(slot);
+    const wanted = live.filter(Boolean).length;
+    const rows = Math.min(this.shape.rows, Math.max(FEWEST_ROWS, 2 ** Math.ceil(Math.log2(wanted))));
+    if (rows !== this.rows) this.arrange(rows);
+    const used = new Set(this.rowOf.values());
+    const free = Array.from({ length: rows }, (_, row) => row).filter((row) => !used.has(row));
+    for (const row of free) this.past.lengths[row] = 0;
+    const places = [...begin].map(([slot, prompt]) => {
+      const row = free.shift();
+      if (row === undefined) throw new Error(`internal: no row for slot ${slot}`);
       if (!(prompt instanceof HostPrompt)) throw new Error('internal: a prompt of another decoder');
-      this.past.begin(slot, prompt);
-      this.ids[slot] = prompt.promptIds.at(-1) ?? 0;
-    }
+      this.rowOf.set(slot, row);
+      this.ids[row] = prompt.promptIds.at(-1) ?? 0;
+      this.past.lengths[row] = prompt.promptIds.length - 1;
+      return { row, prompt };
+    });
+    this.past.reserve(Math.max(...this.past.lengths));
+    for (const { row, prompt } of places) this.past.begin(row, prompt);
+  }
+
+  /** Other rows, the slots in use first. */
+  private arrange(rows: number): void {
+    const slots = [...this.rowOf];
+    const from = slots.map(([, row]) => row);
+    this.past.arrange(rows, from);
+    const ids = new Int32Array(rows);
+    from.forEach((row, i) => {
+      ids[i] = this.ids[row] ?? 0;
+    });
+    this.ids = ids;
+    slots.forEach(([slot], i) => {
+      this.rowOf.set(slot, i);
+    });
+  }
+
+  /** Of numbers by slot [rounds, slots], those by row [rounds, rows]. */
+  packed(bySlot: Float32Array): Float32Array {
+    const slots = this.shape.rows;
+    const byRow = new Float32Array((bySlot.length / slots) * this.rows);
+    for (const [slot, row] of this.rowOf)
+      for (let i = 0; i * slots < bySlot.length; i++)
+        byRow[i * this.rows + row] = bySlot[i * slots + slot] ?? 0;
+    return byRow;
+  }
+
+  /** The opposite; slots without a row get nothing. */
+  unpacked<T extends Int32Array | Float32Array>(byRow: T, bySlot: T): T {
+    const slots = this.shape.rows;
+    for (const [slot, row] of this.rowOf)
+      for (let i = 0; i * slots < bySlot.length; i++)
+        bySlot[i * slots + slot] = byRow[i * this.rows + row] ?? 0;
+    return bySlot;
   }
 
   /** Inputs of a slice: the past, the state it begins from, and masks by round. */
   inputs(rounds: number, kinds: readonly LayerKind[]): Tensors {
     const { config } = this.weights;
-    const { rows, slice } = this.shape;
-    const { past, device } = this;
+    const { slice } = this.shape;
+    const { past, device, rows } = this;
     const { kvHeads: KV, headDim: D } = config;
     const result: Tensors = { ids: device.host(this.ids.slice(), [rows]) };
     past.keys.forEach((keys, l) => {
@@ -81,7 +133,7 @@ export class SliceState {
 
   /** Where each row stands in each round: [rounds, rows]. */
   positions(rounds: number): Int32Array {
-    const { rows } = this.shape;
+    const { rows } = this;
     const { lengths } = this.past;
     return Int32Array.from(
       { length: rounds * rows },
@@ -101,20 +153,19 @@ export class SliceState {
     return result;
   }
 
-  /** Takes in what a slice made: the state as `..._out`, and what it drew. */
-  async absorb(out: Tensors, { tokens }: Drawn, live: readonly boolean[]): Promise<void> {
-    const { config } = this.weights;
-    const { rows } = this.shape;
+  /** Takes in what a slice made: the state as `..._out`, and the tokens [rounds, rows]. */
+  async absorb(out: Tensors, tokens: Int32Array): Promise<void> {
+    const { rows, past } = this;
     const rounds = tokens.length / rows;
-    const slots = live.flatMap((wanted, slot) => (wanted ? [slot] : []));
+    const used = [...this.rowOf.values()];
     this.ids.set(tokens.subarray((rounds - 1) * rows));
-    this.past.reserve(Math.max(...slots.map((slot) => this.past.lengths[slot] ?? 0)) + rounds);
-    for (let l = 0; l < config.layers; l++) {
+    past.reserve(Math.max(...used.map((row) => past.lengths[row] ?? 0)) + rounds);
+    for (let l = 0; l < this.weights.config.layers; l++) {
       const keys = await this.device.readFloats(pick(out, `${recentKey(l)}_out`));
       const values = await this.device.readFloats(pick(out, `${recentValue(l)}_out`));
-      this.past.fold(l, slots, rounds, keys, values);
+      past.fold(l, used, rounds, keys, values);
     }
-    this.past.grow(slots, rounds);
+    past.grow(used, rounds);
   }
 }
 

@@ -125,8 +125,7 @@ export interface RoundSizes {
 
 /** @param round its number within the slice, int64 */
 export function roundSizes(g: Graph, past: SliceValues, round: Value): RoundSizes {
-  const recent = `${RECENT} of ${FREE}`;
-  const [free] = g.splitAt(past.masked, 3, g.gather(past.room, round), [FREE, recent]);
+  const [free] = g.splitAt(past.masked, 3, g.gather(past.room, round), [FREE, RECENT]);
   if (!free) throw new Error('internal: split in two');
   const masks = [...past.masks].map(
     ([window, mask]) => [window, window === null ? mask : g.gather(mask, round)] as const,

@@ -59,7 +59,7 @@ test('a prompt is read once for all its answers, and one decoder serves prompts 
   const requests = variedRequests(30, 5);
   await sampleAll(sampler, requests);
   expect(sampler.promptTokens).toBe(requests.reduce((sum, { promptIds }) => sum + promptIds.length - 1, 0));
-  // Padded lengths 8, 16, 24, 32, 48 are read by a graph each.
+  // Padded lengths 8, 16, 24, 32, 48 are read by a graph each, and one draws.
   expect(own.compiled).toBeLessThanOrEqual(6);
   const before = own.compiled;
   await sampleAll(sampler, variedRequests(30, 4));
