@@ -101,7 +101,7 @@ function measureTraining(
   const { geometry: s, pieces } = largestMicroBatch(c, work, memory.rows);
   const mode = { kind: 'lora', lora: work.lora, numbers } as const;
   const layers = Math.min(memory.segment, c.layers);
-  const kinds = kindsWithin(c.layerKinds.slice(0, layers), s.promptRows + s.responseRows);
+  const kinds = kindsWithin(c.layerKinds.slice(0, layers), s.promptRows + s.laneRows);
   const { forward, backward } = segmentGraphs(c, mode, s, kinds, { keep: memory.keep, wantDx: true });
   const size = unitSize(trainableLayer(c, mode));
   const x = rowTotal(s) * c.hiddenSize * 4;
@@ -130,7 +130,7 @@ function headFootprint(c: ModelConfig, s: Geometry, numbers: Numbers) {
   const total = responseTotal(s);
   const [chunk = total] = headChunks(total, c.vocabSize);
   const rows = Math.min(total, 2 * chunk);
-  const few = { groups: 1, promptRows: s.promptRows, responses: 1, responseRows: rows };
+  const few = { groups: 1, promptRows: s.promptRows, lanes: 1, laneRows: rows, shared: false };
   const f = footprint(frozenHeadGraph(c, few, true, numbers));
   const more = (total - rows) * c.hiddenSize * 4;
   return {
