@@ -77,8 +77,12 @@ async function loadPeer({ config }: LanguageModel, files: FileSource): Promise<P
   }
   const graph = decoderGraph(config, (name) => weights.get(name) ?? new Float32Array(0));
   const onnx = encodeModel(graph);
+  const configBytes = (await files.read('config.json')) ?? new Uint8Array();
   const own: Record<string, Uint8Array | null> = {
-    'config.json': await files.read('config.json'),
+    // transformers.js goes by the type, which the made-up models' files leave out.
+    'config.json': new TextEncoder().encode(
+      JSON.stringify({ model_type: 'llama', ...JSON.parse(new TextDecoder().decode(configBytes)) }),
+    ),
     'generation_config.json': await files.read('generation_config.json'),
     'onnx/model.onnx': onnx,
   };
