@@ -85,10 +85,14 @@ async function prefillRow(): Promise<Row> {
   });
 }
 
-/** Answers of 8 to 256 tokens, all lengths alike. */
-async function continuousRow(model: Model, most: number): Promise<Row> {
+/** Tokens of the longest answer: 256, or what the context leaves beside the prompt. */
+const LONGEST: Readonly<Record<Model, number>> = { stories260k: 256, stories15M: 248, embedded: 112 };
+
+/** Answers from 8 tokens on, all lengths alike. */
+async function continuousRow(model: Model, batches: number): Promise<Row> {
   const random = stream(3, 'lengths');
-  const lengths = Array.from({ length: 8 * ROWS }, () => 8 + Math.floor(random() * (most - 7)));
+  const most = LONGEST[model];
+  const lengths = Array.from({ length: batches * ROWS }, () => 8 + Math.floor(random() * (most - 7)));
   const job: Job = { rows: ROWS, promptTokens: 8, lengths };
   return withModel(model, false, async (page, threads) => {
     const times = await sideBySide(
@@ -98,7 +102,7 @@ async function continuousRow(model: Model, most: number): Promise<Row> {
     );
     const tokens = lengths.reduce((a, b) => a + b, 0);
     return {
-      name: `continuous batching, answers of 8..${most} tokens`,
+      name: `continuous batching, answers of 8..${most} tokens, ${model}`,
       value: rate(tokens, times.ours),
       peer: `batches that wait for their longest ${rate(tokens, times.peer)}`,
       ratio: times.ratio,
@@ -122,7 +126,9 @@ export async function generateRows(words: readonly string[]): Promise<Row[]> {
   }
   if (wanted('15M')) rows.push(await generateRow('stories15M', even(16, 32), 3));
   if (wanted('prefill')) rows.push(await prefillRow());
-  if (wanted('continuous'))
-    rows.push(await (real ? continuousRow('stories260k', 256) : continuousRow('embedded', 112)));
+  if (wanted('continuous')) {
+    rows.push(await continuousRow('stories15M', 6));
+    rows.push(await continuousRow(real ? 'stories260k' : 'embedded', 8));
+  }
   return rows;
 }

@@ -73,11 +73,42 @@ export function planWindows(
   return windows.filter((window) => !window.every((i) => finished.has(i)));
 }
 
-/** The rows of some requests in the order in which they begin. */
-export const rowOrder = (requests: readonly SampleRequest[], window: readonly number[]): RowPlace[] =>
-  window.flatMap((request) =>
-    Array.from({ length: requests[request]?.n ?? 0 }, (_, index) => ({ request, index })),
-  );
+/** The rows of some requests in the order in which they begin; it costs the same however many wait. */
+export class RowQueue {
+  /** Place of the request whose rows begin next, and how many of them have begun. */
+  private at = 0;
+  private begun = 0;
+  private readonly places: ReadonlyMap<number, number>;
+
+  constructor(
+    private readonly requests: readonly SampleRequest[],
+    private readonly window: readonly number[],
+  ) {
+    this.places = new Map(window.map((request, place) => [request, place]));
+  }
+
+  next(): RowPlace | null {
+    const request = this.window[this.at];
+    if (request === undefined) return null;
+    const place = { request, index: this.begun };
+    this.begun++;
+    if (this.begun >= (this.requests[request]?.n ?? 0)) {
+      this.at++;
+      this.begun = 0;
+    }
+    return place;
+  }
+
+  /** Whether rows of a request are still to begin. */
+  holds(request: number): boolean {
+    return (this.places.get(request) ?? -1) >= this.at;
+  }
+
+  /** The next so many requests with rows to begin. */
+  ahead(count: number): readonly number[] {
+    return this.window.slice(this.at, this.at + count);
+  }
+}
 
 export function openRow(
   { request, index }: RowPlace,

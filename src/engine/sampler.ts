@@ -3,6 +3,7 @@
  * free. A decoder computes slices of rounds; between two slices rows end, begin, and are stopped.
  */
 import type { SamplingRule } from '../model/draw-token.ts';
+import { stepRoom } from '../model/step-graph.ts';
 import { DecoderWeights, type WeightOptions } from './decoder-weights.ts';
 import type { Device } from './device.ts';
 import { LoopDecoder } from './loop-decoder.ts';
@@ -14,8 +15,7 @@ import {
   type OpenRow,
   openRow,
   planWindows,
-  type RowPlace,
-  rowOrder,
+  RowQueue,
   take,
   uniforms,
 } from './sample-rows.ts';
@@ -63,12 +63,14 @@ export class DeviceSampler implements Sampler {
     const { config, rows, slice } = this.options;
     checkSampling(requests, settings, config.contextLength);
     if (requests.length === 0) return;
-    const longest = Math.max(...requests.map(({ promptIds }) => promptIds.length));
+    const longest = requests.reduce((most, { promptIds }) => Math.max(most, promptIds.length), 0);
+    const most = longest + settings.maxTokens;
+    const { contextLength } = config;
     const total = requests.reduce((sum, { n }) => sum + n, 0);
     const decoder = await this.open({
       // As many rows as there will be, so that a few answers do not cost as much as many.
       rows: Math.min(rows, Math.max(FEWEST_ROWS, 2 ** Math.ceil(Math.log2(total)))),
-      room: Math.min(longest + settings.maxTokens, config.contextLength),
+      room: this.weights.numbers.gpu ? stepRoom(most, contextLength) : Math.min(most, contextLength),
       slice,
       rule: ruleOf(settings),
     });
@@ -87,7 +89,7 @@ export class DeviceSampler implements Sampler {
     const { requests, settings } = work;
     const { signal, onTokens } = work.options;
     const { rows, slice } = decoder.shape;
-    const queue = rowOrder(requests, window);
+    const queue = new RowQueue(requests, window);
     const slots = new Array<OpenRow | null>(rows).fill(null);
     const prompts = new Prompts(decoder, requests);
     const done = new Map<number, Sample[]>();
@@ -95,8 +97,8 @@ export class DeviceSampler implements Sampler {
       while (true) {
         signal?.throwIfAborted();
         const begun = new Map<number, OpenRow>();
-        for (let slot = 0; slot < rows && queue.length > 0; slot++) {
-          const next = slots[slot] ? undefined : queue.shift();
+        for (let slot = 0; slot < rows; slot++) {
+          const next = slots[slot] ? null : queue.next();
           const request = next && requests[next.request];
           if (!next || !request) continue;
           const row = openRow(next, request, settings, this.options.config.contextLength);
@@ -186,16 +188,11 @@ class Prompts {
   }
 
   /** Where one has to be read, those next in the queue are read with it: every reading hands the weights over. */
-  async of(
-    begun: ReadonlyMap<number, OpenRow>,
-    queue: readonly RowPlace[],
-  ): Promise<Map<number, PromptCache>> {
+  async of(begun: ReadonlyMap<number, OpenRow>, queue: RowQueue): Promise<Map<number, PromptCache>> {
     const missing = new Set<number>();
     for (const { request } of begun.values()) if (!this.caches.has(request)) missing.add(request);
-    for (const { request } of missing.size > 0 ? queue : []) {
-      if (missing.size >= AHEAD) break;
-      if (!this.caches.has(request)) missing.add(request);
-    }
+    for (const request of missing.size > 0 ? queue.ahead(AHEAD) : [])
+      if (missing.size < AHEAD && !this.caches.has(request)) missing.add(request);
     await this.read([...missing]);
     const result = new Map<number, PromptCache>();
     for (const [slot, { request }] of begun) {
@@ -216,16 +213,16 @@ class Prompts {
   }
 
   /** Gives back those that no row waits for. */
-  release(queue: readonly { readonly request: number }[]): void {
-    const waiting = new Set(queue.map(({ request }) => request));
-    for (const [request, cache] of this.caches) {
-      if (waiting.has(request)) continue;
-      cache.dispose();
-      this.caches.delete(request);
-    }
+  release(queue: RowQueue): void {
+    for (const request of this.caches.keys()) if (!queue.holds(request)) this.drop(request);
   }
 
   dispose(): void {
-    this.release([]);
+    for (const request of this.caches.keys()) this.drop(request);
+  }
+
+  private drop(request: number): void {
+    this.caches.get(request)?.dispose();
+    this.caches.delete(request);
   }
 }

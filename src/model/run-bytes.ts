@@ -14,7 +14,7 @@ import { inputModel } from './model-values.ts';
 import { adamWGraph } from './optimizer.ts';
 import { modelWeights, trainableLayer, unitSize } from './parameters.ts';
 import { prefillGraph, promptsTogether } from './prefill-graph.ts';
-import { stepGraph } from './step-graph.ts';
+import { stepGraph, stepRoom } from './step-graph.ts';
 import { segmentGraphs } from './training-graphs.ts';
 import { weightBytes } from './weight-form.ts';
 
@@ -172,7 +172,8 @@ function measureSampling(
 ): SamplingBytes {
   const tokens = Math.min(work.maxTokens, c.contextLength);
   const promptTokens = Math.min(work.promptTokens, c.contextLength);
-  const room = Math.min(promptTokens + tokens, c.contextLength);
+  const most = promptTokens + tokens;
+  const room = numbers.gpu ? stepRoom(most, c.contextLength) : Math.min(most, c.contextLength);
   const kinds = kindsWithin(c.layerKinds, room);
   const shape = { slice: sliceWithin(SLICE, kinds), kinds };
   const rule = { temperature: 1, topP: 1, topK: 0 };

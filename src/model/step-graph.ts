@@ -7,6 +7,7 @@
  * or a few; block.ts has the same layer in plain ones.
  */
 import { Graph, type Value } from '../graph/index.ts';
+import { padLength } from './batch.ts';
 import { embed } from './block.ts';
 import { type LayerKind, type ModelConfig, ropesOf } from './config.ts';
 import { drawToken, type SamplingRule } from './draw-token.ts';
@@ -30,6 +31,10 @@ export const written = (name: string): string => `${name}_out`;
 
 /** The operator wants heads of whole 8s: narrower ones, of test models, stand among zeros. */
 export const cachedDim = ({ headDim }: ModelConfig): number => Math.ceil(headDim / 8) * 8;
+
+/** Room for rows of so many tokens: of few sizes, since each is built into a graph. */
+export const stepRoom = (tokens: number, contextLength: number): number =>
+  Math.min(padLength(tokens), contextLength);
 
 /** Keys or values of a layer: [rows, kvHeads, room, cachedDim]. */
 export const cacheShape = (c: ModelConfig, { rows, room }: StepShape): number[] => [
