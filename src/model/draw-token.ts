@@ -57,7 +57,9 @@ function otherTemperature(
   u: Value,
   rule: SamplingRule,
 ): Value {
-  if (rule.temperature === 0) return g.reduceMin(g.where(g.equal(logits, max), iota(g, V), g.scalar(V)), [1]);
+  // Logits that are no numbers equal nothing: the last token then, whose log-probability shows it.
+  if (rule.temperature === 0)
+    return g.reduceMin(g.where(g.equal(logits, max), iota(g, V), g.scalar(V - 1)), [1]);
   const weights = g.softmax(g.mul(logits, 1 / rule.temperature));
   const [rows = 0] = logits.shape;
   return invertCdf(g, V, truncate(g, V, weights, rule), g.reshape(u, [rows, 1]));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../src/engine/backend.ts';
 import type { Device } from '../../src/engine/device.ts';
-import { LORA, referenceTrainer } from '../fixtures/reference.ts';
+import { formulaUnits, LORA, referenceConfig, referenceTrainer } from '../fixtures/reference.ts';
 import { referenceSampler, SETTINGS, sampleAll, samplerSuite } from '../fixtures/sampler-suite.ts';
 
 let device: Device;
@@ -110,6 +110,18 @@ describe('sampler on WASM', () => {
     // The same sampler goes on afterwards.
     expect((await sampleAll(sampler, requests.slice(0, 1)))[0]?.length).toBe(8);
   });
+
+  test.each([{ temperature: 0 }, { temperature: 1 }, { temperature: 0.7 }, { topK: 4 }, { topP: 0.6 }])(
+    'logits that are no numbers are an error of the answers, not of the runtime: %o',
+    async (rule) => {
+      const adapter = formulaUnits(referenceConfig(true), { kind: 'lora', lora: LORA });
+      const broken = adapter.map((vector) => vector.map(() => Number.NaN));
+      const sampler = referenceSampler(device, true, { adapter: broken });
+      await expect(sampleAll(sampler, [{ promptIds: [1, 2], n: 5, seed: 0 }], rule)).rejects.toThrow(
+        'the log-probabilities are no numbers',
+      );
+    },
+  );
 
   test('settings that make no sense are refused in words', async () => {
     const sampler = referenceSampler(device, true);
