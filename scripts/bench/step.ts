@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseModelConfig } from '../../src/model/config.ts';
 import { SHAPES } from '../lib/shapes.ts';
+import { torchShape } from './gpu/plan.ts';
 import { sideBySide } from './measure.ts';
 import type { Row } from './row.ts';
 import { RANK, type StepPlan } from './training/plan.ts';
@@ -82,15 +83,7 @@ interface Torch {
 async function startTorch(python: string, threads: number): Promise<Torch> {
   const c = parseModelConfig(SHAPES[SHAPE]);
   const plan = {
-    shape: {
-      vocab: c.vocabSize,
-      hidden: c.hiddenSize,
-      mlp: c.intermediateSize,
-      layers: c.layers,
-      heads: c.heads,
-      kvHeads: c.kvHeads,
-      headDim: c.headDim,
-    },
+    shape: torchShape(c),
     groups: STEP.groups,
     negatives: STEP.responses - 1,
     promptTokens: STEP.promptTokens,

@@ -13,7 +13,7 @@ import { kindOf, type LayerKind, type ModelConfig, windowsOf } from './config.ts
 export const ROWS = 'rows';
 export const PAST = 'past';
 export const ROUNDS = 'rounds';
-export const RECENT = 'recent';
+const RECENT = 'recent';
 /** Room for recent tokens to come. */
 const FREE = 'free';
 

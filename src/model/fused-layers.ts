@@ -18,13 +18,13 @@ export interface FusedValues {
   readonly scaled: boolean;
 }
 
-export const Q = 'self_attn.q_proj';
-export const K = 'self_attn.k_proj';
-export const V = 'self_attn.v_proj';
-export const O = 'self_attn.o_proj';
-export const GATE = 'mlp.gate_proj';
-export const UP = 'mlp.up_proj';
-export const DOWN = 'mlp.down_proj';
+const Q = 'self_attn.q_proj';
+const K = 'self_attn.k_proj';
+const V = 'self_attn.v_proj';
+const O = 'self_attn.o_proj';
+const GATE = 'mlp.gate_proj';
+const UP = 'mlp.up_proj';
+const DOWN = 'mlp.down_proj';
 const Q_NORM = 'self_attn.q_norm.weight';
 
 /** Parameters that are handed in, in whatever form: a projection each. `outer` is where they are inputs. */

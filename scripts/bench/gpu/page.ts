@@ -11,7 +11,7 @@ import { urlFolder } from '../../../src/service/url-folder.ts';
 import { shapedModel } from '../../lib/shaped-model.ts';
 import { operations, products } from '../products.ts';
 import { counted, forgetMost, gpuCounts, gpuHeld, since } from './counter.ts';
-import type { AdapterFacts, Counted, Measured, Plan } from './plan.ts';
+import { type AdapterFacts, type Counted, type Measured, type Plan, torchShape } from './plan.ts';
 
 export interface GpuBench {
   /** Null where the browser offers no adapter. */
@@ -110,15 +110,7 @@ async function measure(plan: Plan, precision: 'f32' | 'f16'): Promise<Measured> 
       sampling,
       ...step,
       peakBytes: gpuHeld().mostBytes,
-      shape: {
-        vocab: c.vocabSize,
-        hidden: c.hiddenSize,
-        mlp: c.intermediateSize,
-        layers: c.layers,
-        heads: c.heads,
-        kvHeads: c.kvHeads,
-        headDim: c.headDim,
-      },
+      shape: torchShape(c),
     };
   } finally {
     await model.dispose();

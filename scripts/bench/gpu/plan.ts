@@ -1,3 +1,4 @@
+import type { ModelConfig } from '../../../src/model/config.ts';
 import type { GpuCounts } from './counter.ts';
 
 /** What is measured of one model on a GPU, shared by the page, the runner and PyTorch's script. */
@@ -62,17 +63,20 @@ export interface Measured {
   readonly stepOperations: number;
   /** Bytes of GPU buffers at the moment when there were most. */
   readonly peakBytes: number;
-  /** What the same model in PyTorch is made of. */
-  readonly shape: {
-    readonly vocab: number;
-    readonly hidden: number;
-    readonly mlp: number;
-    readonly layers: number;
-    readonly heads: number;
-    readonly kvHeads: number;
-    readonly headDim: number;
-  };
+  readonly shape: TorchShape;
 }
+
+/** What the same model in PyTorch (step.py) is made of. */
+export const torchShape = (c: ModelConfig) => ({
+  vocab: c.vocabSize,
+  hidden: c.hiddenSize,
+  mlp: c.intermediateSize,
+  layers: c.layers,
+  heads: c.heads,
+  kvHeads: c.kvHeads,
+  headDim: c.headDim,
+});
+export type TorchShape = ReturnType<typeof torchShape>;
 
 /** For counting, which is the same on every adapter: three slices of decoding, and a step of a few layers' model. */
 export const COUNTS: Plan = {

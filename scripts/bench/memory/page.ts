@@ -2,6 +2,7 @@
 import { TARGETS } from '../../../src/model/parameters.ts';
 import { parseConfig } from '../../../src/pipeline/config.ts';
 import { memoryOf, tradesOf, workloadOf } from '../../../src/pipeline/fit.ts';
+import { heap } from '../heap.ts';
 import type { MemoryFigures, MemoryPlan } from './plan.ts';
 
 declare global {
@@ -9,17 +10,6 @@ declare global {
     memoryBench: (plan: MemoryPlan) => Promise<MemoryFigures>;
   }
 }
-
-/** WebAssembly's memories, noted as they are made; the page itself loads the engine after this. */
-const memories: WebAssembly.Memory[] = [];
-WebAssembly.Memory = new Proxy(WebAssembly.Memory, {
-  construct: (Memory, [descriptor]: [WebAssembly.MemoryDescriptor]) => {
-    const memory = new Memory(descriptor);
-    memories.push(memory);
-    return memory;
-  },
-});
-const heap = (): number => memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
 
 async function measure(plan: MemoryPlan): Promise<MemoryFigures> {
   const { openDevice } = await import('../../../src/engine/backend.ts');

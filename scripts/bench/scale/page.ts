@@ -7,6 +7,7 @@ import { parseConfig } from '../../../src/pipeline/config.ts';
 import { memoryOf } from '../../../src/pipeline/fit.ts';
 import { urlFolder } from '../../../src/service/url-folder.ts';
 import { shapedModel } from '../../lib/shaped-model.ts';
+import { heap } from '../heap.ts';
 import { seconds } from '../measure.ts';
 import type { Measured, Point } from './plan.ts';
 
@@ -15,16 +16,6 @@ declare global {
     scaleBench: (point: Point) => Promise<Measured>;
   }
 }
-
-/** WebAssembly's memories, noted as they are made; the page itself loads the engine after this. */
-const memories: WebAssembly.Memory[] = [];
-WebAssembly.Memory = new Proxy(WebAssembly.Memory, {
-  construct: (Memory, [descriptor]: [WebAssembly.MemoryDescriptor]) => {
-    const memory = new Memory(descriptor);
-    memories.push(memory);
-    return memory;
-  },
-});
 
 const LORA = { rank: 8, alpha: 16, targets: TARGETS };
 const OPTIMISER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
@@ -73,14 +64,13 @@ async function measure(point: Point): Promise<Measured> {
     stepTokens = step.tokens;
   }, REPEATS);
   await trainer.dispose();
-  const heap = memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
   return {
     parameters: model.info.parameterCount,
     sampleSeconds,
     stepSeconds,
     stepTokens,
     operationsAToken: operationsAToken(model, promptTokens + answerTokens / 2),
-    heap,
+    heap: heap(),
   };
 }
 
