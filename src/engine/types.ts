@@ -277,4 +277,14 @@ export interface TextEmbedder {
   embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]>;
 }
 
+/** A sequence-classification model that scores answers; more is better. Its unit is its own. */
+export interface RewardModel {
+  readonly info: EmbedderInfo;
+  /** One score a pair, in order. */
+  score(
+    pairs: readonly { readonly messages: readonly ChatMessage[]; readonly answer: string }[],
+    signal?: AbortSignal,
+  ): Promise<number[]>;
+}
+
 export type { FileSource, RangedFile } from '../model/files.ts';
