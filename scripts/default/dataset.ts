@@ -1,4 +1,4 @@
-/** Writes public/datasets/word-helper/{train,dev,test}.jsonl: npx tsx scripts/default/dataset.ts */
+/** Writes public/datasets/word-helper/{train,dev,test,final}.jsonl: npx tsx scripts/default/dataset.ts */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { grade, parseGrader } from '../../src/pipeline/grade.ts';
 import { ask, type Question, skills } from './questions.ts';
@@ -21,7 +21,10 @@ function splitOf(key: string): Split {
 }
 
 /** Rows of one split, the skills in turn, so that every skill has its share as far as its questions go. */
-function rowsOf(split: Split): Question[] {
+function rowsOf(
+  split: Pick<Split, 'name' | 'rows' | 'perKey'>,
+  isOurs: (question: Question) => boolean,
+): Question[] {
   const rng = new Rng(hash(`${seed} ${split.name}`));
   const uses = new Map<string, number>();
   const prompts = new Set<string>();
@@ -31,7 +34,7 @@ function rowsOf(split: Split): Question[] {
       for (let tries = 0; tries < 60 && rows.length < split.rows; tries++) {
         const question = ask(rng, skill);
         const used = uses.get(question.key) ?? 0;
-        if (splitOf(question.key) !== split || used >= split.perKey || prompts.has(question.prompt)) continue;
+        if (!isOurs(question) || used >= split.perKey || prompts.has(question.prompt)) continue;
         uses.set(question.key, used + 1);
         prompts.add(question.prompt);
         rows.push(question);
@@ -43,18 +46,17 @@ function rowsOf(split: Split): Question[] {
 }
 
 mkdirSync(folder, { recursive: true });
-for (const split of splits) {
-  const rows = rowsOf(split);
+function write(name: string, rows: readonly Question[]): void {
   for (const row of rows) {
     if (!grade(parseGrader(row.grader), row.target))
       throw new Error(`internal: wrong target ${JSON.stringify(row)}`);
   }
   const lines = rows.map(({ prompt, target, grader }) => `${JSON.stringify({ prompt, target, grader })}\n`);
-  writeFileSync(new URL(`${split.name}.jsonl`, folder), lines.join(''));
+  writeFileSync(new URL(`${name}.jsonl`, folder), lines.join(''));
   const counts = new Map<string, number>();
   for (const row of rows) counts.set(row.skill, (counts.get(row.skill) ?? 0) + 1);
   console.log(
-    split.name,
+    name,
     rows.length,
     [...counts]
       .map(([skill, n]) => `${skill} ${n}`)
@@ -62,3 +64,23 @@ for (const split of splits) {
       .join(', '),
   );
 }
+
+/** Questions that some split has asked already. */
+const asked = { keys: new Set<string>(), prompts: new Set<string>() };
+for (const split of splits) {
+  const rows = rowsOf(split, ({ key }) => splitOf(key) === split);
+  for (const { key, prompt } of rows) {
+    asked.keys.add(key);
+    asked.prompts.add(prompt);
+  }
+  write(split.name, rows);
+}
+// Kept for one last look, and made last: of the questions, from whichever range, that no other split has asked, so
+// that the others stay as they always were.
+write(
+  'final',
+  rowsOf(
+    { name: 'final', rows: 400, perKey: 1 },
+    ({ key, prompt }) => !asked.keys.has(key) && !asked.prompts.has(prompt),
+  ),
+);
