@@ -13,18 +13,21 @@ const splits = [
   { name: 'dev', below: 85, rows: 150, perKey: 1 },
   { name: 'test', below: 100, rows: 200, perKey: 1 },
 ] as const;
-type Split = (typeof splits)[number];
 
-function splitOf(key: string): Split {
+function splitOf(key: string): (typeof splits)[number] {
   const part = hash(`split ${key}`) % 100;
   return splits.find((split) => part < split.below) ?? splits[2];
 }
 
+interface Part {
+  readonly name: string;
+  readonly rows: number;
+  /** Rows that ask the same question in different words. */
+  readonly perKey: number;
+}
+
 /** Rows of one split, the skills in turn, so that every skill has its share as far as its questions go. */
-function rowsOf(
-  split: Pick<Split, 'name' | 'rows' | 'perKey'>,
-  isOurs: (question: Question) => boolean,
-): Question[] {
+function rowsOf(split: Part, isOurs: (question: Question) => boolean): Question[] {
   const rng = new Rng(hash(`${seed} ${split.name}`));
   const uses = new Map<string, number>();
   const prompts = new Set<string>();

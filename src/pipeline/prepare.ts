@@ -88,7 +88,7 @@ export function withoutFinal<T extends Pick<Dataset, 'heldOut'>>(dataset: T): T 
   return { ...dataset, heldOut: dataset.heldOut.filter((row) => !isFinal(row)) };
 }
 
-const isTrainingRow = (row: DataRow): row is TrainingRow => row.target !== undefined;
+export const isTrainingRow = (row: DataRow): row is TrainingRow => row.target !== undefined;
 
 /** What makes two prompts the same: all that the model is shown. */
 export function promptKey({ prompt, history }: PromptRow): string {
