@@ -167,6 +167,8 @@ export interface ComparisonKey {
   /** Index of the held-out prompt, and which of its samples. */
   readonly index: number;
   readonly sample: number;
+  /** Both answers are the same text: a tie that no judge is asked about. */
+  readonly same?: true;
 }
 
 export type Choice = 'a' | 'b' | 'tie';
