@@ -270,6 +270,8 @@ export interface ArmRow {
   readonly name: string;
   readonly state: 'waiting' | 'running' | 'done' | 'failed';
   readonly error?: string;
+  /** In the order of the lab's seeds. */
+  readonly seedStates?: readonly ArmRow['state'][];
   readonly figures: Readonly<Partial<Record<Measure, Figure>>>;
   /** In the order of the lab's seeds; null where one failed. */
   readonly perSeed: Readonly<Partial<Record<Measure, readonly (number | null)[]>>>;
