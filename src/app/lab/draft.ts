@@ -95,7 +95,8 @@ export function readDraft(draft: Draft, config: RunConfig, facts: DraftFacts): R
   return { ...together(plans), seeds, finalShare, faults };
 }
 
-function readSeeds(text: string): number[] {
+/** @throws Error in words for who typed it */
+export function readSeeds(text: string): number[] {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   const seeds = parts.map(Number);
   const bad = parts.find((_, i) => !isSeed(seeds[i]));
