@@ -44,6 +44,8 @@ export interface Asked {
 }
 
 export interface Suspect {
+  /** promptKey of the prompt: with the text it makes the mark. */
+  readonly key: string;
   readonly prompt: string;
   readonly target: string;
   readonly text: string;

@@ -15,7 +15,7 @@ import { DEFAULT_CONFIG } from '../../src/pipeline/config.ts';
 
 const CONFIG = labConfig(DEFAULT_CONFIG);
 const read = (change: Partial<Draft>, hasRejected = false) =>
-  readDraft({ ...EMPTY_DRAFT, ...change }, CONFIG, { hasRejected });
+  readDraft({ ...EMPTY_DRAFT, ...change }, CONFIG, { hasRejected, imported: 0 });
 
 const piece = (key: string, state: Piece['state'], kind: Piece['kind'] = 'evaluation'): Piece => ({
   key,

@@ -1,19 +1,18 @@
 /** A lab that is being put together: what the form holds, and what it would become. Pure. */
 import { gridAxis } from '../../lab/grid-axis.ts';
-import { gridPlan, type Plan, type PlanId, planOf, together } from '../../lab/plans.ts';
+import { gridPlan, type Plan, type PlanFacts, type PlanId, planOf, together } from '../../lab/plans.ts';
 import type { ArmSpec, PlanInfo } from '../../lab/types.ts';
 import type { RunConfig } from '../../pipeline/config.ts';
 
 /** A file of other models' answers, as it was read. */
-export interface ImportedAnswers {
+export interface ImportedFile {
   /** The data set that it became. */
   readonly id: string;
   readonly name: string;
-  /** Prompts of the lab's data that it answers, and answers each has. */
-  readonly prompts: number;
+  /** Answers a prompt that a plan can count on. */
   readonly answers: number;
-  /** Prompts in it that the lab's data do not have. */
-  readonly unknown: number;
+  /** What came of it, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 export interface AxisDraft {
@@ -27,7 +26,7 @@ export interface Draft {
   readonly plans: readonly PlanId[];
   readonly axes: readonly AxisDraft[];
   readonly seeds: string;
-  readonly imported: ImportedAnswers | null;
+  readonly imported: ImportedFile | null;
   /** Of a stored folder or a hub; empty is none. */
   readonly reward: string;
   /** Per cent of the held-out prompts that are set aside for one last look. */
@@ -44,9 +43,6 @@ export const EMPTY_DRAFT: Draft = {
   finalPercent: '0',
 };
 
-export interface DraftFacts {
-  readonly hasRejected: boolean;
-}
 
 /** What a draft says, or what is wrong with it. */
 export interface Reading {
@@ -62,7 +58,7 @@ export type Field = 'plans' | 'grid' | 'seeds' | 'final';
 const MOST_SEEDS = 20;
 const LARGEST_SEED = 4294967295;
 
-export function readDraft(draft: Draft, config: RunConfig, facts: DraftFacts): Reading {
+export function readDraft(draft: Draft, config: RunConfig, facts: PlanFacts): Reading {
   const faults: Partial<Record<Field, string>> = {};
   const attempt = <T>(field: Field, work: () => T): T | null => {
     try {
@@ -75,7 +71,7 @@ export function readDraft(draft: Draft, config: RunConfig, facts: DraftFacts): R
   const plans: Plan[] = [];
   for (const id of draft.plans) {
     const plan = attempt('plans', () =>
-      planOf(id, config, { ...facts, imported: draft.imported?.answers ?? 0 }),
+      planOf(id, config, { ...facts, imported: draft.imported?.answers ?? facts.imported }),
     );
     if (plan !== null) plans.push(plan);
   }
