@@ -1,6 +1,7 @@
 /** The report of a lab or a run, as files. */
-import type { ExportFile } from '../../pipeline/worker-api.ts';
+
 import { slugOf } from '../../pipeline/slug.ts';
+import type { ExportFile } from '../../pipeline/worker-api.ts';
 import { callWorker } from '../client.ts';
 import { lab, split } from '../lab/signals.ts';
 import { problemOf } from '../problems.ts';
@@ -67,7 +68,8 @@ export function printLabReport(): Promise<void> {
     if (file === undefined) throw new Error('There is no report yet.');
     const url = URL.createObjectURL(new Blob([Uint8Array.from(file.bytes)], { type: 'text/html' }));
     const opened = window.open(url, '_blank');
-    if (opened === null) said.value = 'The browser did not let the report open; download it and print it from there.';
+    if (opened === null)
+      said.value = 'The browser did not let the report open; download it and print it from there.';
     else opened.addEventListener('load', () => opened.print());
     window.setTimeout(() => URL.revokeObjectURL(url), 60_000);
   });
