@@ -61,8 +61,11 @@ export async function runEvaluate(
   };
 }
 
-/** Samples the prompts that `records` lacks, and adds them to it. */
-async function sampleArm(
+/**
+ * Samples the prompts that `records` lacks, stores them, and adds them to it. Seeds depend on the run's and the
+ * prompt's place alone: arms are compared on common random numbers.
+ */
+export async function sampleArm(
   context: Context,
   rows: readonly TokenizedPrompt[],
   arm: Arm,
@@ -110,7 +113,7 @@ async function sampleArm(
  * Adds similarities and the targets' log-probabilities where they are missing, in fixed slices of prompts:
  * what is computed together changes a figure's last bits.
  */
-async function scoreArm(
+export async function scoreArm(
   context: Context,
   rows: readonly TokenizedPrompt[],
   adapter: AdapterWeights | null,
