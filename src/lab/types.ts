@@ -167,6 +167,8 @@ export interface ComparisonKey {
   /** Index of the held-out prompt, and which of its samples. */
   readonly index: number;
   readonly sample: number;
+  /** Both answers are the same text: a tie that no judge is asked about. */
+  readonly same?: true;
 }
 
 export type Choice = 'a' | 'b' | 'tie';
@@ -268,6 +270,8 @@ export interface ArmRow {
   readonly name: string;
   readonly state: 'waiting' | 'running' | 'done' | 'failed';
   readonly error?: string;
+  /** In the order of the lab's seeds. */
+  readonly seedStates?: readonly ArmRow['state'][];
   readonly figures: Readonly<Partial<Record<Measure, Figure>>>;
   /** In the order of the lab's seeds; null where one failed. */
   readonly perSeed: Readonly<Partial<Record<Measure, readonly (number | null)[]>>>;

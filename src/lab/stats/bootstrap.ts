@@ -1,8 +1,11 @@
 /** Intervals for means over prompts and seeds, by resampling both. */
 import type { Figure } from '../types.ts';
-import { percentiles, promptWeights, resamplesFor, seedWeights, type Weights } from './weights.ts';
+import { percentiles, promptWeights, RESAMPLES, resamplesFor, seedWeights, type Weights } from './weights.ts';
 
-/** [seed][prompt]; null where there is none: a seed that failed, a prompt without what is measured. */
+/**
+ * [seed][prompt]; null where there is none: a seed that failed, a prompt without what is measured. Not to be changed
+ * after it was used: what was drawn of it is remembered.
+ */
 export type Values = readonly (readonly (number | null)[])[];
 
 export interface BootstrapOptions {
@@ -38,24 +41,18 @@ export function bootstrapMean(values: Values, options: BootstrapOptions = {}): F
  * @throws RangeError where no pair is complete
  */
 export function bootstrapGain(values: Values, reference: Values, options: BootstrapOptions = {}): Figure {
-  const paired = (ours: Values, theirs: Values): Values =>
-    ours.map((row, s) => row.map((x, p) => ((theirs[s]?.[p] ?? null) === null ? null : x)));
-  const { transform } = options;
-  if (transform === undefined) {
-    const differences = values.map((row, s) =>
-      row.map((x, p) => {
-        const y = reference[s]?.[p] ?? null;
-        return x === null || y === null ? null : x - y;
-      }),
-    );
-    return bootstrapMean(differences, options);
-  }
-  const [ours, theirs] = [
-    sample(paired(values, reference), options),
-    sample(paired(reference, values), options),
-  ];
+  const { transform = (x) => x } = options;
+  const ours = sample(sharing(values, reference), options);
+  const theirs = sample(sharing(reference, values), options);
   const draws = ours.draws.map((x, b) => transform(x) - transform(theirs.draws[b] ?? Number.NaN));
   return figure(transform(ours.mean) - transform(theirs.mean), draws, ours);
+}
+
+/** Only where the other has a value, too; the same values where it has all of them. */
+function sharing(values: Values, other: Values): Values {
+  const lacks = (s: number, p: number) => (other[s]?.[p] ?? null) === null;
+  if (!values.some((row, s) => row.some((x, p) => x !== null && lacks(s, p)))) return values;
+  return values.map((row, s) => row.map((x, p) => (lacks(s, p) ? null : x)));
 }
 
 /** Mean of each seed over its prompts; null where it has none. */
@@ -78,7 +75,18 @@ function figure(value: number, draws: Float64Array, { prompts, seeds }: Sampled)
   return { value, ...percentiles(draws), n: prompts, seeds, method: 'bootstrap' };
 }
 
-function sample(values: Values, { resamples: wanted }: BootstrapOptions): Sampled {
+/** What was resampled already, so that an arm's own figure and its gains are drawn once. */
+const known = new WeakMap<Values, Map<number, Sampled>>();
+
+function sample(values: Values, { resamples = RESAMPLES }: BootstrapOptions): Sampled {
+  const before = known.get(values)?.get(resamples);
+  if (before) return before;
+  const sampled = resample(values, resamples);
+  known.set(values, new Map([...(known.get(values) ?? []), [resamples, sampled]]));
+  return sampled;
+}
+
+function resample(values: Values, wanted: number): Sampled {
   // Only what has a value is drawn from: neither failed seeds nor prompts without a target thin the resamples out.
   const rows = values.filter((row) => row.some((x) => x !== null));
   const width = Math.max(0, ...rows.map((row) => row.length));
@@ -107,8 +115,8 @@ function sample(values: Values, { resamples: wanted }: BootstrapOptions): Sample
     }
     draws[b] = sum / drawn;
   }
-  const known = seedMeans(rows).filter((x) => x !== null);
-  const mean = known.reduce((a, b) => a + b, 0) / known.length;
+  const bySeed = seedMeans(rows).filter((x) => x !== null);
+  const mean = bySeed.reduce((a, b) => a + b, 0) / bySeed.length;
   return { mean, draws, prompts: used.length, seeds: rows.length };
 }
 
