@@ -30,17 +30,25 @@ export function Blind({ onClose }: { onClose: () => void }) {
     if (what === 'undo') setRevealed(false);
     storing.current = false;
   };
-  const keys = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const what = blindKey(event.key);
-    if (what === null) return;
-    event.preventDefault();
-    if (!event.repeat) void act(what);
-  };
+  const latest = useRef(act);
+  latest.current = act;
+  useEffect(() => {
+    // On the document: a button that was pressed may be gone with its question, and the focus with it.
+    const keys = (event: KeyboardEvent) => {
+      const elsewhere =
+        event.target instanceof Element && event.target.closest('input, select, textarea, .menu');
+      if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
+      const what = blindKey(event.key);
+      if (what === null) return;
+      event.preventDefault();
+      if (!event.repeat) void latest.current(what);
+    };
+    document.addEventListener('keydown', keys);
+    return () => document.removeEventListener('keydown', keys);
+  }, []);
   const total = blind.queue.length + blind.judged.length;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: the keys are shortcuts of the buttons inside
-    <section class="card blind" aria-label="Blind comparison" ref={box} tabIndex={-1} onKeyDown={keys}>
+    <section class="card blind" aria-label="Blind comparison" ref={box} tabIndex={-1}>
       <header>
         <h3>{question === undefined ? 'All are judged' : 'Which answer is better?'}</h3>
         <span class="small muted" aria-live="polite">

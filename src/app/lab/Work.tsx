@@ -2,7 +2,7 @@ import { MEASURE_INFO, withInterval } from '../../lab/measures.ts';
 import type { ArmRow, ArmSpec } from '../../lab/types.ts';
 import { Signs } from '../../report/index.ts';
 import { StateMark } from '../components/Icon.tsx';
-import { count, duration, percent } from '../format.ts';
+import { count, duration } from '../format.ts';
 import { Estimate } from './Estimate.tsx';
 import { FinalLook } from './FinalLook.tsx';
 import { atWork, lab } from './signals.ts';
