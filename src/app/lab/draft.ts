@@ -90,7 +90,8 @@ export function readDraft(draft: Draft, config: RunConfig, facts: PlanFacts): Re
   return { ...together(plans), seeds, finalShare, faults };
 }
 
-function readSeeds(text: string): number[] {
+/** @throws Error in words for who typed it */
+export function readSeeds(text: string): number[] {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   const seeds = parts.map(Number);
   const bad = parts.find((_, i) => !isSeed(seeds[i]));
