@@ -43,7 +43,6 @@ export const EMPTY_DRAFT: Draft = {
   finalPercent: '0',
 };
 
-
 /** What a draft says, or what is wrong with it. */
 export interface Reading {
   readonly plans: readonly PlanInfo[];
