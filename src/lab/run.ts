@@ -51,6 +51,7 @@ export async function runLab(context: LabContext, split: Split = 'working'): Pro
 }
 
 /** @throws ConfigError with one line a problem */
+<<<<<<< HEAD
 export function checkLab(
   { arms, seeds, config, finalShare, importedId }: LabManifest,
   dataset?: Pick<Dataset, 'rows'>,
@@ -61,6 +62,14 @@ export function checkLab(
     rejected: rejected ? '' : 'the data set brings no rejected answers',
     imported: importedId === undefined ? 'the lab has no file with answers of other models' : '',
   };
+=======
+export function checkLab({
+  arms,
+  seeds,
+  config,
+  finalShare,
+}: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare'>): void {
+>>>>>>> main
   const ids = arms.map(({ id }) => id);
   const repeated = ids.filter((id, i) => ids.indexOf(id) !== i);
   const problems = [
