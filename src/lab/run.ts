@@ -50,10 +50,18 @@ export async function runLab(context: LabContext, split: Split = 'working'): Pro
   await new Sitting(context, keeper, plan, dataset).work(asked);
 }
 
-/** @throws ConfigError with one line a problem */
-<<<<<<< HEAD
+/**
+ * @param dataset where it is at hand: whether it brings what arms ask for
+ * @throws ConfigError with one line a problem
+ */
 export function checkLab(
-  { arms, seeds, config, finalShare, importedId }: LabManifest,
+  {
+    arms,
+    seeds,
+    config,
+    finalShare,
+    importedId,
+  }: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare' | 'importedId'>,
   dataset?: Pick<Dataset, 'rows'>,
 ): void {
   const rejected = dataset === undefined || dataset.rows.some((row) => (row.rejected ?? []).length > 0);
@@ -62,14 +70,6 @@ export function checkLab(
     rejected: rejected ? '' : 'the data set brings no rejected answers',
     imported: importedId === undefined ? 'the lab has no file with answers of other models' : '',
   };
-=======
-export function checkLab({
-  arms,
-  seeds,
-  config,
-  finalShare,
-}: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare'>): void {
->>>>>>> main
   const ids = arms.map(({ id }) => id);
   const repeated = ids.filter((id, i) => ids.indexOf(id) !== i);
   const problems = [
