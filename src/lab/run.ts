@@ -51,7 +51,7 @@ export async function runLab(context: LabContext, split: Split = 'working'): Pro
 }
 
 /**
- * @param dataset where it is at hand: whether it brings what arms ask for
+ * @param dataset of a stored lab: whether it, and the file of other models' answers, are there where arms ask for them
  * @throws ConfigError with one line a problem
  */
 export function checkLab(
@@ -64,11 +64,13 @@ export function checkLab(
   }: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare' | 'importedId'>,
   dataset?: Pick<Dataset, 'rows'>,
 ): void {
-  const rejected = dataset === undefined || dataset.rows.some((row) => (row.rejected ?? []).length > 0);
+  // Before a lab is stored, what its data are is checked elsewhere.
+  const rejected = !dataset || dataset.rows.some((row) => (row.rejected ?? []).length > 0);
+  const imported = !dataset || importedId !== undefined;
   const missing = {
     own: '',
     rejected: rejected ? '' : 'the data set brings no rejected answers',
-    imported: importedId === undefined ? 'the lab has no file with answers of other models' : '',
+    imported: imported ? '' : 'the lab has no file with answers of other models',
   };
   const ids = arms.map(({ id }) => id);
   const repeated = ids.filter((id, i) => ids.indexOf(id) !== i);
