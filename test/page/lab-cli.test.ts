@@ -134,7 +134,7 @@ test('a lab writes its report, its figures and its adapters, asks a judge, and t
 
 test('stopped in the middle, the same command goes on, to the same figures and adapters', async () => {
   const [whole, out] = [join(scratch, 'whole'), join(scratch, 'stopped')];
-  const half = await lab(out, [], /SFT, seed 1 {2}done/);
+  const half = await lab(out, [], /^SFT, seed 1 {2}done/m);
   expect(half.code, half.text).toBe(130);
   expect(half.text).toContain('The same command goes on from here.');
   const states = (await report(out)).arms.map(({ state }) => state);
@@ -142,7 +142,7 @@ test('stopped in the middle, the same command goes on, to the same figures and a
   const rest = await lab(out);
   expect(rest.code, rest.text).toBe(0);
   expect(rest.text).toContain('Going on with the lab');
-  expect(rest.text).not.toMatch(/SFT, seed 1 {2}done/);
+  expect(rest.text).not.toMatch(/^SFT, seed 1 {2}done/m);
   expect(figures(await report(out))).toEqual(figures(await report(whole)));
   expect(await adapters(out)).toEqual(await adapters(whole));
   expect(existsSync(join(out, '.lab'))).toBe(false);
