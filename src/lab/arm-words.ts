@@ -1,68 +1,75 @@
 /** What an arm does, in words that name its settings. */
-import { type ConfigKey, type RunConfig, setKey } from '../pipeline/config.ts';
-import type { NegativesSpec, Overrides, PolicySpec } from './types.ts';
+import { ConfigError, type RunConfig } from '../pipeline/config.ts';
+import { withOverrides } from './resolve.ts';
+import type { NegativesSpec, Overrides, PolicySpec, TrainedSpec } from './types.ts';
 
-/** Settings that the sentence itself gives. */
-const SAID: ReadonlySet<string> = new Set(['dpo.negatives', 'filter.mode', 'filter.percent']);
-
-/** E.g. 'SFT, then DPO with 8 of its own answers a prompt as negatives, of the 75 % least similar to the target'. */
+/** E.g. 'SFT, then DPO with 8 negatives a prompt from the 75 % of its own distinct answers least similar to the target'. */
 export function armWords(policy: PolicySpec, config: RunConfig): string {
-  switch (policy.kind) {
-    case 'base':
-      return 'the model as it is, not trained';
-    case 'sft': {
-      const long = policy.compute
-        ? `, for as many epochs as cost what this costs: ${armWords(policy.compute.as, config)}`
-        : '';
-      return `SFT${changes(policy.set, config)}${long}`;
-    }
-    case 'dpo': {
-      const own = overlaid(config, policy.set);
-      const step = `DPO with ${negativesWords(policy.negatives, own)}${changes(policy.set, config, SAID)}`;
-      return `${armWords(policy.from, config)}, then ${step}`;
-    }
+  if (policy.kind === 'base') return 'the model as it is, not trained';
+  try {
+    return trainedWords(policy, config);
+  } catch (error) {
+    // Such an arm has failed; the report still tells of the others.
+    if (error instanceof ConfigError) return `settings that are none: ${error.message}`;
+    throw error;
   }
+}
+
+function trainedWords(policy: TrainedSpec, config: RunConfig): string {
+  const [first = '', ...later] = stepsOf(policy, config);
+  // Rounds that are alike are told once.
+  const told = later.filter((words, i) => words !== later[i - 1]);
+  const counted = told.map((words) => {
+    const count = later.filter((other) => other === words).length;
+    return count === 1 ? `, then ${words}` : `, then ${count} times, each time with fresh answers: ${words}`;
+  });
+  return `${first}${counted.join('')}`;
+}
+
+function stepsOf(policy: TrainedSpec, config: RunConfig): string[] {
+  if (policy.kind === 'sft') {
+    const long = policy.compute
+      ? `, for as many epochs as cost what this costs: ${armWords(policy.compute.as, config)}`
+      : '';
+    const matters = (key: string) => !/^(dpo|filter|sample|evaluate)\./.test(key);
+    return [`SFT${changes(policy.set, config, matters)}${long}`];
+  }
+  // What the sentence itself gives need not follow in brackets.
+  const matters = (key: string) =>
+    !/^sft\./.test(key) && !['dpo.negatives', 'filter.mode', 'filter.percent'].includes(key);
+  const words = negativesWords(policy.negatives, withOverrides(config, policy.set));
+  return [...stepsOf(policy.from, config), `DPO with ${words}${changes(policy.set, config, matters)}`];
 }
 
 function negativesWords({ source, select = 'least', needs }: NegativesSpec, config: RunConfig): string {
   const k = config.dpo.negatives;
-  const whose = { own: 'of its own answers', rejected: 'rejected', imported: 'of other models’ answers' }[
+  const whose = { own: 'its own', imported: 'the other models’', rejected: 'the data set’s rejected' }[
     source
   ];
-  const noun = source === 'rejected' ? ` answer${k === 1 ? '' : 's'} of the data set` : '';
-  const fewer = needs ? `, on the prompts that have ${needs.atLeast}` : '';
-  return `${k} ${whose}${noun} a prompt as negatives${source === 'rejected' ? '' : poolWords(select, config)}${fewer}`;
+  const pool = source === 'rejected' ? `${whose} answers` : poolWords(whose, select, config);
+  const fewer = needs ? `, on prompts whose pool holds ${needs.atLeast}` : '';
+  return `${k} negative${k === 1 ? '' : 's'} a prompt from ${pool}${fewer}`;
 }
 
-function poolWords(select: 'least' | 'random' | 'most', { filter: { mode, percent } }: RunConfig): string {
-  const all = mode === 'all' || mode === 'alldedup' || percent === 100;
+function poolWords(whose: string, select: 'least' | 'random' | 'most', { filter }: RunConfig): string {
+  const { mode, percent } = filter;
   const distinct = mode === 'alldedup' || mode === 'lastdedup' ? ' distinct' : '';
-  if (all && select !== 'most') return `, of all${distinct} ones`;
-  const kept = { least: 'least similar to the target', random: 'drawn at random', most: 'most similar' }[
-    select
-  ];
-  return `, of the ${percent} %${distinct} ones ${kept}`;
+  if (mode === 'all' || mode === 'alldedup') return `all ${whose}${distinct} answers`;
+  const answers = `${percent} % of ${whose}${distinct} answers`;
+  if (select === 'random') return `a random ${answers}`;
+  return `the ${answers} ${select} similar to the target`;
 }
 
 /** ' (dpo.beta = 0.5, elsewhere 0.1)' of what differs from the lab's settings; nothing where nothing does. */
-function changes(
-  set: Overrides | undefined,
-  config: RunConfig,
-  but: ReadonlySet<string> = new Set(),
-): string {
-  const changed = Object.entries(set ?? {}).flatMap(([key, value]) => {
+function changes(set: Overrides = {}, config: RunConfig, matters: (key: string) => boolean): string {
+  const changed = Object.entries(set).flatMap(([key, value]) => {
     const usual = valueAt(config, key);
-    return but.has(key) || String(usual) === String(value) ? [] : [`${key} = ${value}, elsewhere ${usual}`];
+    return matters(key) && String(usual) !== String(value) ? [`${key} = ${value}, elsewhere ${usual}`] : [];
   });
   return changed.length === 0 ? '' : ` (${changed.join('; ')})`;
 }
 
-/** The lab's settings with an arm's own laid over them. */
-function overlaid(config: RunConfig, set: Overrides | undefined): RunConfig {
-  return Object.entries(set ?? {}).reduce((laid, [key, value]) => setKey(laid, key, String(value)), config);
-}
-
-function valueAt(config: RunConfig, key: ConfigKey | string): unknown {
+function valueAt(config: RunConfig, key: string): unknown {
   return key
     .split('.')
     .reduce<unknown>(

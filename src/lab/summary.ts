@@ -116,7 +116,7 @@ function rowOf(
 const same = (x: number): number => x;
 
 /** Of all its seeds together: it has failed where none is left that has not. */
-function stateOf(arm: string, { runs, manifest }: LabInput): Pick<ArmRow, 'state' | 'error'> {
+function stateOf(arm: string, { runs, manifest }: LabInput): Pick<ArmRow, 'state' | 'seedStates' | 'error'> {
   const own = runs.filter((run) => run.arm === arm);
   const failed = own.filter(({ state }) => state === 'failed');
   const ended = own.filter(({ state }) => state === 'done').length + failed.length;
@@ -131,7 +131,8 @@ function stateOf(arm: string, { runs, manifest }: LabInput): Pick<ArmRow, 'state
   const started = ended > 0 || own.some(({ state }) => state === 'running');
   const whole = ended >= manifest.seeds.length;
   const state = !started ? 'waiting' : !whole ? 'running' : failed.length === ended ? 'failed' : 'done';
-  return { state, ...(error !== '' && { error }) };
+  const seedStates = manifest.seeds.map((seed) => own.find((run) => run.seed === seed)?.state ?? 'waiting');
+  return { state, seedStates, ...(error !== '' && { error }) };
 }
 
 /** Of a seed: the mean of those that are done. */

@@ -1,6 +1,7 @@
 /** Why Self-Contrast did or did not work, from the answers of one seed's SFT policy to its training prompts. */
 import type { DiagnosisInput } from '../inputs.ts';
 import type { Diagnosis } from '../types.ts';
+import { diversity } from './diversity.ts';
 import { falseNegatives } from './false-negatives.ts';
 
 export { signBefore, signPlateau, signsOf, signsOfLab } from './after.ts';
@@ -15,5 +16,6 @@ export { SignWatch } from './watch.ts';
 export async function diagnose(input: DiagnosisInput): Promise<Diagnosis> {
   input.signal.throwIfAborted();
   const wrong = falseNegatives(input);
-  return { ...(wrong && { falseNegatives: wrong }) };
+  const variety = await diversity(input);
+  return { ...(wrong && { falseNegatives: wrong }), ...(variety && { diversity: variety }) };
 }
