@@ -8,7 +8,7 @@ import { plural } from '../format.ts';
 import { modelName } from '../models/names.ts';
 import { config } from '../settings.ts';
 import { edits, records } from '../signals.ts';
-import { type Draft, readDraft } from './draft.ts';
+import { type Draft, labName, readDraft } from './draft.ts';
 import { GridEditor } from './GridEditor.tsx';
 import { Imported } from './Imported.tsx';
 import { LAB_LEAD } from './LabList.tsx';
@@ -36,7 +36,7 @@ export function NewLab() {
   }, [dataset]);
   const form = draft.value;
   const settings = labConfig(config.value);
-  const { arms, seeds, faults } = readDraft(form, settings, facts);
+  const { plans, arms, seeds, faults } = readDraft(form, settings, facts);
   const faulty = Object.keys(faults).length > 0;
   return (
     <form
@@ -67,11 +67,11 @@ export function NewLab() {
       </div>
       <PlanCards draft={form} settings={settings} facts={facts} onChange={change} />
       <Fault text={faults.plans} />
-      <GridEditor axes={form.axes} settings={settings} onChange={(axes) => change({ axes })} />
-      <Fault text={faults.grid} />
       {form.plans.includes('sources') && (
         <Imported imported={form.imported} own={facts.imported} onChange={change} />
       )}
+      <GridEditor axes={form.axes} settings={settings} onChange={(axes) => change({ axes })} />
+      <Fault text={faults.grid} />
       <section class="card" aria-label="How it is measured">
         <h3>How it is measured</h3>
         <div class="fields">
@@ -95,6 +95,7 @@ export function NewLab() {
             label="Name"
             help="Left empty, it is named after its plans and its data."
             value={form.name}
+            placeholder={labName(plans, dataset?.info.name ?? EXAMPLE_NAME)}
             onInput={(text) => change({ name: text })}
           />
         </div>
@@ -127,12 +128,13 @@ interface WordsProps {
   readonly unit?: string;
   readonly help: string;
   readonly value: string;
+  readonly placeholder?: string;
   readonly fault?: string | undefined;
   readonly onInput: (text: string) => void;
 }
 
 /** A text field with its help, and what is wrong with what it holds. */
-export function Words({ label, unit, help, value, fault, onInput }: WordsProps) {
+export function Words({ label, unit, help, value, placeholder, fault, onInput }: WordsProps) {
   const id = `lab-${label.toLowerCase().replace(/\W+/g, '-')}`;
   return (
     <div class="field" data-tip={help}>
@@ -144,6 +146,7 @@ export function Words({ label, unit, help, value, fault, onInput }: WordsProps) 
           id={id}
           class="input"
           value={value}
+          placeholder={placeholder}
           autocomplete="off"
           spellcheck={false}
           maxLength={200}
