@@ -164,6 +164,7 @@ export function choose(use: HubUse, name: string, hub = config.value.hub): void 
   if (use === 'reward') {
     batch(() => {
       chosenReward.value = name;
+      choosing.value = null;
       searches.value = { ...searches.value, reward: null };
       said.value = `The next lab is judged by ${modelName(name)}.`;
     });

@@ -5,6 +5,7 @@ import { makeLab } from '../actions/lab-list.ts';
 import { openLab } from '../actions.ts';
 import { EXAMPLE_NAME } from '../example.ts';
 import { plural } from '../format.ts';
+import { ChosenReward } from '../models/ChosenReward.tsx';
 import { modelName } from '../models/names.ts';
 import { config } from '../settings.ts';
 import { edits, records } from '../signals.ts';
@@ -13,7 +14,6 @@ import { GridEditor } from './GridEditor.tsx';
 import { Imported } from './Imported.tsx';
 import { LAB_LEAD } from './LabList.tsx';
 import { PlanCards } from './PlanCards.tsx';
-import { RewardField } from './RewardField.tsx';
 import { draft, labs } from './signals.ts';
 
 const change = (part: Partial<Draft>): void => {
@@ -39,14 +39,8 @@ export function NewLab() {
   const { plans, arms, seeds, faults } = readDraft(form, settings, facts);
   const faulty = Object.keys(faults).length > 0;
   return (
-    <form
-      class="page new-lab"
-      onSubmit={(event) => {
-        event.preventDefault();
-        setMaking(true);
-        void makeLab(facts).finally(() => setMaking(false));
-      }}
-    >
+    // No form: the choice of a reward model has one of its own, and forms don't nest.
+    <div class="page new-lab">
       <div class="stack" style={{ gap: '6px' }}>
         <div class="row spread">
           <h2 tabIndex={-1}>New lab</h2>
@@ -90,7 +84,6 @@ export function NewLab() {
             fault={faults.final}
             onInput={(text) => change({ finalPercent: text })}
           />
-          <RewardField value={form.reward} onChange={(reward) => change({ reward })} />
           <Words
             label="Name"
             help="Left empty, it is named after its plans and its data."
@@ -100,8 +93,17 @@ export function NewLab() {
           />
         </div>
       </section>
+      <ChosenReward value={form.reward} onChange={(reward) => change({ reward })} />
       <div class="row">
-        <button type="submit" class="button primary large" disabled={faulty || making}>
+        <button
+          type="button"
+          class="button primary large"
+          disabled={faulty || making}
+          onClick={() => {
+            setMaking(true);
+            void makeLab(facts).finally(() => setMaking(false));
+          }}
+        >
           {making ? 'Storing' : 'Make the lab'}
         </button>
         <p class="muted" aria-live="polite">
@@ -110,7 +112,7 @@ export function NewLab() {
             : `${plural(arms.length, 'arm')} × ${plural(seeds.length, 'seed')}. What arms have in common is computed once. Nothing starts before you have seen what it costs.`}
         </p>
       </div>
-    </form>
+    </div>
   );
 }
 
