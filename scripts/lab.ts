@@ -88,7 +88,10 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** @throws UsageError where the data or the settings do not allow what was asked for */
-function armsOf({ plans, all, axes, config, seeds, finalShare, questions }: LabCommand, data: LoadedLabData): Arms {
+function armsOf(
+  { plans, all, axes, config, seeds, finalShare, questions }: LabCommand,
+  data: LoadedLabData,
+): Arms {
   const { rows } = data.dataset;
   const facts = {
     hasRejected: rows.some(({ rejected }) => rejected !== undefined),
@@ -191,10 +194,7 @@ interface Ending {
 }
 
 /** Writes and prints what came of the job; returns the exit code. */
-async function finish(
-  result: LabResult,
-  { asked, arms, output, folder, names }: Ending,
-): Promise<number> {
+async function finish(result: LabResult, { asked, arms, output, folder, names }: Ending): Promise<number> {
   if (result.type === 'check') {
     console.log(withNames(labCheckText(result, arms.arms), names));
     return result.estimate.problem === undefined ? 0 : FAILED;
@@ -202,7 +202,8 @@ async function finish(
   if (output === null) throw new Error('internal: a lab without an output folder');
   const written = result.report === null ? [] : await writeFiles(output, names);
   if (result.report !== null) console.log(withNames(labSummary(result.report), names));
-  if (result.type === 'done' && result.final !== null) console.log(withNames(labSummary(result.final), names));
+  if (result.type === 'done' && result.final !== null)
+    console.log(withNames(labSummary(result.final), names));
   if (result.type === 'done') for (const each of result.verdicts) console.log(verdictsText(each));
   if (written.length > 0) console.log(`Written to ${output.out}: ${told(written)}`);
   if (result.type === 'stopped') {

@@ -15,7 +15,8 @@ export class LabPrinter {
       case 'piece': {
         const { label, state, seconds, error } = event.piece;
         if (state === 'done') this.printer.line(`${label}  done  ${duration(seconds)}`);
-        if (state === 'failed') this.printer.line(`${label}  failed: ${error?.message ?? 'for no known reason'}`);
+        if (state === 'failed')
+          this.printer.line(`${label}  failed: ${error?.message ?? 'for no known reason'}`);
         break;
       }
       case 'sign':

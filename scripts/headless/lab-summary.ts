@@ -19,14 +19,24 @@ export function labSummary(report: LabReport): string {
   return [
     `${prompts} held-out prompts${split === 'final' ? ' of the final split' : ''}, ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; 95 % intervals`,
     ...table([
-      ['', info.name, `less ${reference?.name ?? report.reference}`, ...beside.map((each) => MEASURE_INFO[each].name)],
+      [
+        '',
+        info.name,
+        `less ${reference?.name ?? report.reference}`,
+        ...beside.map((each) => MEASURE_INFO[each].name),
+      ],
       ...arms.map((arm) => [arm.name, ...row(arm, mainMeasure, report.reference, beside)]),
     ]),
     ...arms.flatMap(({ name, error }) => (error === undefined ? [] : [`${name} failed: ${error}`])),
     ...findings.map(({ verdict, claim, text }) => `${WORDS[verdict]}: ${claim} ${text}`),
     ...signs
       .filter(({ state }) => state === 'seen')
-      .map((sign) => signText(sign, [sign.arm, sign.seed].filter((each) => each !== undefined).join(', seed ') || 'the lab')),
+      .map((sign) =>
+        signText(
+          sign,
+          [sign.arm, sign.seed].filter((each) => each !== undefined).join(', seed ') || 'the lab',
+        ),
+      ),
     `Time: ${duration(seconds)}`,
   ].join('\n');
 }
@@ -61,12 +71,11 @@ export function labCheckText(
   return [
     `Prompts: ${data.train} to train on, ${data.working} held out${data.final > 0 ? `, ${data.final} kept for the last look` : ''}`,
     ...plans.map(
-      ({ title, question, arms: own }) => `${title}: ${question} ${own.map((id) => ids.get(id) ?? id).join('; ')}`,
+      ({ title, question, arms: own }) =>
+        `${title}: ${question} ${own.map((id) => ids.get(id) ?? id).join('; ')}`,
     ),
     `${arms.length} arms with ${seeds.length} seeds share ${estimate.pieces.length} pieces of work:`,
-    ...table(
-      [...kinds].map(([kind, { count, seconds }]) => [`  ${kind}`, String(count), duration(seconds)]),
-    ),
+    ...table([...kinds].map(([kind, { count, seconds }]) => [`  ${kind}`, String(count), duration(seconds)])),
     ...estimateText(estimate),
   ].join('\n');
 }

@@ -1,6 +1,14 @@
 /** Labs on the headless page: one job at a time, driven by scripts/lab.ts. */
 import { questionsFile } from '../lab/judges/comparisons.ts';
-import type { ArmSpec, LabEstimate, LabEvent, LabManifest, LabReport, PlanInfo, Split } from '../lab/types.ts';
+import type {
+  ArmSpec,
+  LabEstimate,
+  LabEvent,
+  LabManifest,
+  LabReport,
+  PlanInfo,
+  Split,
+} from '../lab/types.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import type { RefusedRow } from '../pipeline/types.ts';
 import type { ExportFile } from '../pipeline/worker-api.ts';

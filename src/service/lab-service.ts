@@ -112,12 +112,9 @@ export function createLabService(host: LabServiceHost): {
         }
       }),
     suspects: (labId, count) =>
-      within(labId, async ({ store, dataset }) =>
-        suspectsOf(store, (await dataset()).fingerprint, count),
-      ),
+      within(labId, async ({ store, dataset }) => suspectsOf(store, (await dataset()).fingerprint, count)),
     runReport: async (runId) => runReport((await storage()).run(runId), versions),
-    runReportFiles: async (runId) =>
-      reportFiles(await runReport((await storage()).run(runId), versions)),
+    runReportFiles: async (runId) => reportFiles(await runReport((await storage()).run(runId), versions)),
   };
   return {
     api,

@@ -23,7 +23,10 @@ import { createModels } from './models.ts';
  * @param base address of the page, under which models/ and ort/ lie
  * @param versions of the libraries, for run.json
  */
-export function createModelService(base: URL, versions: Readonly<Record<string, string>>): ModelWorkerApi & LabApi {
+export function createModelService(
+  base: URL,
+  versions: Readonly<Record<string, string>>,
+): ModelWorkerApi & LabApi {
   let storage: Promise<Storage> | undefined;
   let stopping: AbortController | undefined;
 

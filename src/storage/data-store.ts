@@ -8,7 +8,14 @@ import type {
   TokenizedPrompt,
 } from '../pipeline/types.ts';
 import { readItems } from './chunks.ts';
-import { type DatasetWriter, loadDataset, removeDataset, saveDataset, sweepDatasets, writeDataset } from './datasets.ts';
+import {
+  type DatasetWriter,
+  loadDataset,
+  removeDataset,
+  saveDataset,
+  sweepDatasets,
+  writeDataset,
+} from './datasets.ts';
 import { need } from './errors.ts';
 import type { Database } from './schema.ts';
 
