@@ -47,8 +47,8 @@ function asked(report: LabReport): string {
   if (report.plans.length === 0) return '';
   const items = report.plans.map((plan) => {
     const claim = plan.claim === undefined ? '' : ` The paper’s claim: ${md(plan.claim)}`;
-    const names = plan.arms.map((id) => md(armName(report, id))).join(', ');
-    return `- **${md(plan.question)}**${claim} Compared: ${names}.`;
+    const names = plan.arms.map((id) => md(armName(report, id))).join(' · ');
+    return `- **${md(plan.question)}**${claim} Compared: ${names}`;
   });
   return lines('## What was asked', items.join('\n'));
 }

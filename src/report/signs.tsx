@@ -1,6 +1,6 @@
 import type { LabReport } from '../lab/types.ts';
 import { ArmName, SignMark } from './marks.tsx';
-import { visible } from './text.ts';
+import { prose } from './text.ts';
 
 type Report = Pick<LabReport, 'signs' | 'arms'>;
 type ArmSign = LabReport['signs'][number];
@@ -22,13 +22,13 @@ export function Signs({ report }: { report: Report }) {
           <SignMark state={sign.state} />
           <div>
             <p class="lr-claim">
-              {visible(sign.title)}
+              {prose(sign.title)}
               <Where report={report} sign={sign} />
             </p>
             <p>
-              {visible(sign.evidence)} <span class="lr-muted">Threshold: {visible(sign.threshold)}.</span>
+              {prose(sign.evidence)} <span class="lr-muted">Threshold: {prose(sign.threshold)}.</span>
             </p>
-            {sign.state === 'seen' && <p class="lr-advice">{visible(sign.suggestion)}</p>}
+            {sign.state === 'seen' && <p class="lr-advice">{prose(sign.suggestion)}</p>}
           </div>
         </li>
       ))}
