@@ -1,10 +1,12 @@
 /**
  * Pretrains the embedded default model with this project's own trainer, on onnxruntime's native CPU build.
  *
- * npx tsx scripts/pretrain.ts [--steps 1000] [--batch 48] [--rate 4e-3] [--seed 1] [--out public/models/default-lm]
+ * npx tsx scripts/pretrain.ts [--steps 1000] [--batch 48] [--rate 4e-3] [--seed 1] [--layers 4] [--out public/models/default-lm]
+ *
+ * An --out that is not the default model's folder gets its tokenizer and its config, with --layers layers.
  */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { PreTrainedTokenizer } from '@huggingface/transformers';
@@ -19,13 +21,16 @@ import { askForAnswers } from './default/questions.ts';
 import { Rng } from './default/rng.ts';
 import { folder, nativeDevice } from './lib/native.ts';
 
+const DEFAULT_MODEL = fileURLToPath(new URL('../public/models/default-lm', import.meta.url));
+
 const { values } = parseArgs({
   options: {
     steps: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     batch: { type: 'string', default: '48' },
     rate: { type: 'string', default: '4e-3' },
-    out: { type: 'string', default: fileURLToPath(new URL('../public/models/default-lm', import.meta.url)) },
+    layers: { type: 'string' },
+    out: { type: 'string', default: DEFAULT_MODEL },
   },
 });
 const steps = Number(values.steps);
@@ -33,11 +38,32 @@ const seed = Number(values.seed);
 const batch = Number(values.batch);
 const peak = Number(values.rate);
 
+if (resolve(values.out) !== resolve(DEFAULT_MODEL)) await beginFolder(values.out);
 const source = folder(values.out);
 const json = async (name: string) =>
   JSON.parse(new TextDecoder().decode((await source.read(name)) ?? new Uint8Array()));
 const config = parseModelConfig(await json('config.json'));
 const tokenizer = new PreTrainedTokenizer(await json('tokenizer.json'), await json('tokenizer_config.json'));
+
+/** A sibling of the default model: the same in all but its weights, and perhaps its layers. */
+async function beginFolder(out: string): Promise<void> {
+  await mkdir(out, { recursive: true });
+  const files = [
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'special_tokens_map.json',
+    'generation_config.json',
+  ];
+  await Promise.all(files.map((name) => copyFile(join(DEFAULT_MODEL, name), join(out, name))));
+  const own = JSON.parse(
+    new TextDecoder().decode((await folder(DEFAULT_MODEL).read('config.json')) ?? new Uint8Array()),
+  );
+  const layers = Number(values.layers ?? own.num_hidden_layers);
+  await writeFile(
+    join(out, 'config.json'),
+    `${JSON.stringify({ ...own, num_hidden_layers: layers }, null, 2)}\n`,
+  );
+}
 
 /** Normal weights, deviation 0.02, less where they add to the residual stream (GPT-2's rule); norms 1. */
 function initial(c: ModelConfig): Float32Array[] {

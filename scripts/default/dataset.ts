@@ -1,60 +1,22 @@
-/** Writes public/datasets/word-helper/{train,dev,test}.jsonl: npx tsx scripts/default/dataset.ts */
+/** Writes public/datasets/word-helper/{train,dev,test,final}.jsonl: npx tsx scripts/default/dataset.ts */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { grade, parseGrader } from '../../src/pipeline/grade.ts';
-import { ask, type Question, skills } from './questions.ts';
-import { hash, Rng } from './rng.ts';
+import { splitsOf } from './splits.ts';
 
 const folder = new URL('../../public/datasets/word-helper/', import.meta.url);
-const seed = 2024;
-
-/** Every question belongs to one split, however it is phrased. */
-const splits = [
-  { name: 'train', below: 72, rows: 1000, perKey: 2 },
-  { name: 'dev', below: 85, rows: 150, perKey: 1 },
-  { name: 'test', below: 100, rows: 200, perKey: 1 },
-] as const;
-type Split = (typeof splits)[number];
-
-function splitOf(key: string): Split {
-  const part = hash(`split ${key}`) % 100;
-  return splits.find((split) => part < split.below) ?? splits[2];
-}
-
-/** Rows of one split, the skills in turn, so that every skill has its share as far as its questions go. */
-function rowsOf(split: Split): Question[] {
-  const rng = new Rng(hash(`${seed} ${split.name}`));
-  const uses = new Map<string, number>();
-  const prompts = new Set<string>();
-  const rows: Question[] = [];
-  while (rows.length < split.rows) {
-    for (const skill of rng.shuffle(skills)) {
-      for (let tries = 0; tries < 60 && rows.length < split.rows; tries++) {
-        const question = ask(rng, skill);
-        const used = uses.get(question.key) ?? 0;
-        if (splitOf(question.key) !== split || used >= split.perKey || prompts.has(question.prompt)) continue;
-        uses.set(question.key, used + 1);
-        prompts.add(question.prompt);
-        rows.push(question);
-        break;
-      }
-    }
-  }
-  return rng.shuffle(rows);
-}
 
 mkdirSync(folder, { recursive: true });
-for (const split of splits) {
-  const rows = rowsOf(split);
+for (const { name, rows } of splitsOf()) {
   for (const row of rows) {
     if (!grade(parseGrader(row.grader), row.target))
       throw new Error(`internal: wrong target ${JSON.stringify(row)}`);
   }
   const lines = rows.map(({ prompt, target, grader }) => `${JSON.stringify({ prompt, target, grader })}\n`);
-  writeFileSync(new URL(`${split.name}.jsonl`, folder), lines.join(''));
+  writeFileSync(new URL(`${name}.jsonl`, folder), lines.join(''));
   const counts = new Map<string, number>();
   for (const row of rows) counts.set(row.skill, (counts.get(row.skill) ?? 0) + 1);
   console.log(
-    split.name,
+    name,
     rows.length,
     [...counts]
       .map(([skill, n]) => `${skill} ${n}`)

@@ -2,6 +2,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { defaultLabData } from '../../src/lab/default-data.ts';
 import type { RunConfig } from '../../src/pipeline/config.ts';
 import { readDataset, readDatasetFile } from '../../src/pipeline/dataset.ts';
 import {
@@ -18,6 +19,8 @@ import { UsageError } from './fail.ts';
 
 /** The embedded data: its own held-out split is looked at last, so it is what a run is judged by. */
 const EMBEDDED = new URL('../../public/datasets/word-helper/', import.meta.url);
+
+const EMBEDDED_NAME = 'word-helper';
 
 /** Duplicates listed one by one; the rest are counted. */
 const LISTED = 5;
@@ -38,23 +41,62 @@ export async function loadDataset(
   config: RunConfig,
   mapping?: Mapping,
 ): Promise<LoadedData> {
-  if (path === null) {
-    const read = (name: string) => readFile(fileURLToPath(new URL(name, EMBEDDED)), 'utf8');
-    const heldOut = await read('test.jsonl');
-    return {
-      dataset: await readDataset('word-helper', await read('train.jsonl'), { heldOut }),
-      preview: null,
-    };
-  }
-  const handle = await open(path);
+  if (path !== null) return await loadFile('--data', path, config, mapping);
+  const heldOut = await embedded('test.jsonl');
+  return {
+    dataset: await readDataset(EMBEDDED_NAME, await embedded('train.jsonl'), { heldOut }),
+    preview: null,
+  };
+}
+
+export interface LoadedLabData extends LoadedData {
+  /** Answers of other models; null where there are none. */
+  readonly imported: Dataset | null;
+}
+
+/**
+ * The same for a lab: the embedded data have a final split, rejected answers and another model's answers as well.
+ *
+ * @param importedPath a file of other models' answers, which wins over the embedded ones
+ * @throws UsageError as loadDataset, for either file
+ */
+export async function loadLabData(
+  path: string | null,
+  importedPath: string | null,
+  config: RunConfig,
+  mapping?: Mapping,
+): Promise<LoadedLabData> {
+  const own = importedPath === null ? null : (await loadFile('--imported', importedPath, config)).dataset;
+  if (path !== null) return { ...(await loadFile('--data', path, config, mapping)), imported: own };
+  const { dataset, imported } = await defaultLabData(EMBEDDED_NAME, {
+    train: await embedded('train.jsonl'),
+    test: await embedded('test.jsonl'),
+    final: await embedded('final.jsonl'),
+    others: await embedded('others.jsonl'),
+  });
+  return { dataset, imported: own ?? imported, preview: null };
+}
+
+const embedded = (name: string) => readFile(fileURLToPath(new URL(name, EMBEDDED)), 'utf8');
+
+async function loadFile(
+  option: string,
+  path: string,
+  config: RunConfig,
+  mapping?: Mapping,
+): Promise<LoadedData> {
+  const handle = await open(path).catch((error: unknown) => {
+    throw new UsageError(`${option} ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  });
   try {
     const file = await diskFile(handle, basename(path));
     const preview = await previewData(file, { mapping });
     return { dataset: await readDatasetFile(file, { onBadRow: config.data.onBadRow, mapping }), preview };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const advice = error instanceof UnknownFormatError ? ': --map prompt=COLUMN,target=COLUMN' : '';
-    throw new UsageError(`--data ${path}: ${message.replace(/\s*\n\s*/g, '; ')}${advice}`);
+    const isUnknown = option === '--data' && error instanceof UnknownFormatError;
+    const advice = isUnknown ? ': --map prompt=COLUMN,target=COLUMN' : '';
+    throw new UsageError(`${option} ${path}: ${message.replace(/\s*\n\s*/g, '; ')}${advice}`);
   } finally {
     await handle.close();
   }

@@ -79,7 +79,16 @@ function limited(
 /** A row with a target. */
 export type TrainingRow = DataRow & { readonly target: string };
 
-const isTrainingRow = (row: DataRow): row is TrainingRow => row.target !== undefined;
+/** Whether a row is kept for a lab's last look. */
+export const isFinal = ({ split }: Pick<DataRow, 'split'>): boolean => split === 'final';
+
+/** The data set as a run sees it: without the rows that are kept for a lab's last look. */
+export function withoutFinal<T extends Pick<Dataset, 'heldOut'>>(dataset: T): T {
+  if (dataset.heldOut?.some(isFinal) !== true) return dataset;
+  return { ...dataset, heldOut: dataset.heldOut.filter((row) => !isFinal(row)) };
+}
+
+export const isTrainingRow = (row: DataRow): row is TrainingRow => row.target !== undefined;
 
 /** What makes two prompts the same: all that the model is shown. */
 export function promptKey({ prompt, history }: PromptRow): string {
@@ -97,6 +106,7 @@ export function promptMessages({ prompt, history = [] }: PromptRow): ChatMessage
  *
  * @param share fraction (below 1) or count of prompts; 0 is none. Where the data set itself holds rows out,
  *   those are used: all of them for a fraction, at most so many for a count, and their prompts never train.
+ *   Rows that are marked as final do not count towards it and are always among them.
  * @throws DataError where nothing would be left to train on
  */
 export function splitHeldOut(
@@ -113,9 +123,12 @@ export function splitHeldOut(
     const theirs = new Set(dataset.heldOut.map(promptKey));
     const train = rows.filter((row) => !theirs.has(promptKey(row)));
     if (train.length === 0) throw new DataError('every training prompt is also a held-out prompt');
-    const count = share > 0 && share < 1 ? dataset.heldOut.length : Math.min(share, dataset.heldOut.length);
-    const held = sampleWithoutReplacement(dataset.heldOut, count, stream(seed, 'held-out'));
-    return { train, heldOut: share === 0 ? [] : [...held, ...asked] };
+    if (share === 0) return { train, heldOut: [] };
+    const final = dataset.heldOut.filter(isFinal);
+    const offered = dataset.heldOut.filter((row) => !isFinal(row));
+    const count = share < 1 ? offered.length : Math.min(share, offered.length);
+    const held = sampleWithoutReplacement(offered, count, stream(seed, 'held-out'));
+    return { train, heldOut: [...held, ...final, ...asked] };
   }
   const prompts = [...new Set(rows.map(promptKey))];
   if (share === 0) return { train: rows, heldOut: [] };

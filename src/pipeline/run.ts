@@ -9,7 +9,7 @@ import { runEvaluate } from './evaluate.ts';
 import { checkFit, lengthsOf, memoryOf, plan, roomOf, tradesOf } from './fit.ts';
 import { checkModel, checkPrecision } from './identity.ts';
 import { runFilter } from './negatives.ts';
-import { prepareData } from './prepare.ts';
+import { prepareData, withoutFinal } from './prepare.ts';
 import { checkRoom } from './room.ts';
 import { runSample } from './sample.ts';
 import { runSft } from './sft.ts';
@@ -45,7 +45,8 @@ export async function runPipeline(context: Context, until: Stage = 'evaluate'): 
   });
 
   await stage(context, 'data', until, async () => {
-    const prepared = prepareData(await store.dataset(), model.tokenizer, model.info.contextLength, config);
+    const data = withoutFinal(await store.dataset());
+    const prepared = prepareData(data, model.tokenizer, model.info.contextLength, config);
     await store.savePrepared(prepared);
     if (context.limits) checkFit(plan(model.config, config, lengthsOf(prepared), context.limits));
     const counts = {

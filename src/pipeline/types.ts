@@ -33,6 +33,8 @@ export interface DataRow extends PromptRow {
   readonly target?: string;
   /** Worse answers that the data set brings, written by other models. */
   readonly rejected?: readonly string[];
+  /** Of a held-out row that is kept for a lab's one last look: never trained on, and not part of a run's evaluation. */
+  readonly split?: 'final';
   /** Where its file has it: the line, in a Parquet file the row; from 1. Not part of what the row is. */
   readonly line?: number;
 }

@@ -1,4 +1,5 @@
 /** What the data worker does: reads data files into storage, batch by batch, so that no one ever holds a file. */
+import { type DefaultLabData, defaultLabData, type LabDataFile } from '../lab/default-data.ts';
 import { visible } from '../model/text.ts';
 import { readDataset } from '../pipeline/dataset.ts';
 import {
@@ -65,6 +66,8 @@ export interface DataWorkerApi {
   importFiles(request: ImportRequest, onProgress: (progress: ImportProgress) => void): Promise<DatasetInfo>;
   /** A small data set of two texts, not stored; here, so that the page is not held up by reading it. */
   readTexts(name: string, rows: string, heldOut: string): Promise<Dataset>;
+  /** The embedded data as a lab takes it, likewise. */
+  readLabTexts(name: string, texts: Readonly<Record<LabDataFile, string>>): Promise<DefaultLabData>;
   /** Ends the import within a batch; it rejects, and nothing of it stays. */
   cancel(): Promise<void>;
 }
@@ -109,6 +112,7 @@ export function createDataService(host: DataServiceHost): DataWorkerApi {
       }
     },
     readTexts: (name, rows, heldOut) => readDataset(name, rows, { heldOut }),
+    readLabTexts: defaultLabData,
     cancel: async () => running?.abort(new DOMException('The import was cancelled.', 'AbortError')),
   };
 }

@@ -219,6 +219,26 @@ const CASES: readonly [FormatName, unknown, DataRow][] = [
     { prompt: [user('p')], reward_model: { ground_truth: 'x + 1' } },
     { prompt: 'p', target: 'x + 1' },
   ],
+  [
+    'answers',
+    { prompt: 'p', answers: ['b', 'a', 'b', ' '], grader: { kind: 'number', value: 4 } },
+    { prompt: 'p', rejected: ['b', 'a'], grader: { kind: 'number', value: 4 } },
+  ],
+  [
+    'answers',
+    { prompt: 'p', responses: [{ role: 'assistant', content: 'a' }, 'b'] },
+    { prompt: 'p', rejected: ['a', 'b'] },
+  ],
+  [
+    'answers',
+    { prompt: 'p', system: 's', answers: '["a"]' },
+    { prompt: 'p', history: [{ role: 'system', content: 's' }], rejected: ['a'] },
+  ],
+  [
+    'answers',
+    { prompt_index: 3, prompt: 'p', text: 'a', similarity: null, kept: null, token_ids: [1], logp: -1 },
+    { prompt: 'p', rejected: ['a'] },
+  ],
   ['mt-bench', { question_id: 1, category: 'c', turns: ['p', 'then'] }, { prompt: 'p' }],
   [
     'gsm8k',

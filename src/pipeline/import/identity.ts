@@ -7,9 +7,11 @@ declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 const encoder = new TextEncoder();
 
 /** SHA-256 of a row: all that training and evaluation use, keys in one order, its line left out. */
-export function rowDigest({ prompt, history, target, rejected, grader }: DataRow): Uint8Array {
+export function rowDigest({ prompt, history, target, rejected, grader, split }: DataRow): Uint8Array {
   const turns = (history ?? []).map(({ role, content }) => [role, content]);
   const canonical = [prompt, turns, target ?? null, rejected ?? [], grader ?? null];
+  // Only where there is one: other rows keep the fingerprints that they always had.
+  if (split !== undefined) canonical.push(split);
   return sha256(encoder.encode(JSON.stringify(canonical)));
 }
 

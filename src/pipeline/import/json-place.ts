@@ -14,6 +14,7 @@ const PARTS = new Set([
   'conversation',
   'instances',
   'answers',
+  'responses',
   'chosen',
   'rejected',
   'history',

@@ -22,6 +22,7 @@ export const FORMAT_NAMES = [
   'hh-rlhf',
   'preference',
   'nectar',
+  'answers',
   'messages',
   'sharegpt',
   'ultrachat',

@@ -5,7 +5,7 @@ import type { FormatName } from '../types.ts';
 import { messages, sharegpt, ultrachat, verl } from './chat.ts';
 import type { Format } from './format.ts';
 import { alpaca, gsm8k, mtBench, promptTarget, selfInstruct } from './plain.ts';
-import { hhRlhf, nectar, preference, preferenceMessages } from './preference.ts';
+import { hhRlhf, modelAnswers, nectar, preference, preferenceMessages } from './preference.ts';
 import { Refused } from './values.ts';
 
 export type { Format } from './format.ts';
@@ -17,6 +17,7 @@ export const FORMATS: readonly Format[] = [
   hhRlhf,
   preference,
   nectar,
+  modelAnswers,
   verl,
   messages,
   sharegpt,

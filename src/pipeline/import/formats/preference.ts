@@ -11,7 +11,7 @@ import {
   turnList,
   withSystem,
 } from './conversation.ts';
-import { COMMON, type Format, INPUTS, PROMPTS } from './format.ts';
+import { COMMON, type Format, INPUTS, PROMPTS, TARGETS } from './format.ts';
 import { asList, asText, firstKey, ownGrader, Refused, rejectedTexts } from './values.ts';
 
 export const preferenceMessages: Format = {
@@ -107,3 +107,39 @@ export const nectar: Format = {
     return { ...askedBy(turns), target: best, ...rejectedTexts(rest, best) };
   },
 };
+
+/** Lists of a model's answers, and the one answer of a row of responses.jsonl or responses.parquet. */
+const ANSWERS = ['answers', 'responses'];
+
+export const modelAnswers: Format = {
+  name: 'answers',
+  title: 'answers of models (prompt, answers)',
+  columns: ['prompt', 'conversations', ...ANSWERS, 'text', 'prompt_index', ...INPUTS, ...COMMON],
+  note: 'The answers count as rejected ones: the lab compares a model’s own with them.',
+  matches(record) {
+    if (own(record, 'prompt') === undefined || firstKey(record, [...TARGETS, 'chosen']) !== undefined)
+      return false;
+    return answersIn(record) !== null;
+  },
+  read(record) {
+    const asked = askedIn(record);
+    const answers = answersIn(record);
+    if (asked === null || answers === null) throw new Refused('no prompt, or no answers');
+    const { name, value } = answers;
+    const texts = readAnswers(value, name).map(({ text }) => text);
+    const rejected = rejectedTexts(texts, '');
+    if (rejected.rejected === undefined) throw new Refused(`${name}: there is no answer`);
+    return { ...asked, ...rejected, ...ownGrader(record) };
+  },
+};
+
+/** A list of texts or messages, or the text of one of a run's sampled answers; null where there is neither. */
+function answersIn(record: JsonRecord): { name: string; value: unknown } | null {
+  for (const name of ANSWERS) {
+    const value = asList(own(record, name));
+    if (value !== null) return { name, value };
+  }
+  const text = own(record, 'text');
+  const isSampled = typeof text === 'string' && own(record, 'prompt_index') !== undefined;
+  return isSampled ? { name: 'text', value: text } : null;
+}
