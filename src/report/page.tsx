@@ -128,6 +128,7 @@ export function Report({ report }: { report: LabReport }) {
       </Section>
       <Section title="All measures" when={measuresOf(report).length > 0}>
         <MeasuresTable report={report} />
+        {report.seeds.length > 1 && <h3>By seed</h3>}
         <SeedsTable report={report} />
       </Section>
       <Section title="How it was computed">
@@ -136,6 +137,7 @@ export function Report({ report }: { report: LabReport }) {
             {prose(text)}
           </p>
         ))}
+        <h3>What each arm took</h3>
         <CostTable report={report} />
         <div class="lr-columns">
           <div>
