@@ -11,7 +11,7 @@ import { Histogram } from './histogram.tsx';
 import { basis, VerdictMark } from './marks.tsx';
 import { Plot, Series } from './plot.tsx';
 import { linear, points } from './scale.ts';
-import { visible } from './text.ts';
+import { prose, visible } from './text.ts';
 
 const HEIGHT = 170;
 
@@ -29,7 +29,7 @@ export function FalseNegatives({ data }: { data: FalseNegativesData }) {
   const rows = [...data.byPercent].sort((a, b) => a.percent - b.percent);
   return (
     <>
-      <p class="lr-lead">{visible(data.verdict)}</p>
+      <p class="lr-lead">{prose(data.verdict)}</p>
       <p class="lr-muted">
         {count(data.responses)} sampled answers to the training prompts, judged by {JUDGES[data.judge]}.{' '}
         {data.auc === null
@@ -86,7 +86,7 @@ export function Diversity({ data }: { data: DiversityData }) {
   return (
     <>
       <p class="lr-lead">
-        <VerdictMark verdict={data.holds} /> {visible(data.verdict)}
+        <VerdictMark verdict={data.holds} /> {prose(data.verdict)}
       </p>
       <div class="lr-scroll">
         <table class="lr-table">
@@ -139,7 +139,7 @@ export function Gradient({ data }: { data: GradientStudy }) {
   const noise = data.points.map((point) => ({ negatives: point.negatives, figure: point.noise }));
   return (
     <>
-      <p class="lr-lead">{visible(data.verdict)}</p>
+      <p class="lr-lead">{prose(data.verdict)}</p>
       <div class="lr-columns">
         <OverNegatives title="Noise of the gradient" yTitle="variance over squared length" rows={noise} />
         <OverNegatives title="Angle to balanced pairs" yTitle="cosine" rows={cosines} />

@@ -6,7 +6,7 @@ import { originOf, settingsOf } from './about.tsx';
 import { measuresOf } from './arms.tsx';
 import { md, mdQuote, mdTable } from './markdown-text.ts';
 import { apart, armName, basis } from './marks.tsx';
-import { sortedSigns } from './signs.tsx';
+import { evidenceOf, sentence, signGroups } from './signs.tsx';
 import { moment, shortened } from './text.ts';
 import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
 
@@ -47,8 +47,8 @@ function asked(report: LabReport): string {
   if (report.plans.length === 0) return '';
   const items = report.plans.map((plan) => {
     const claim = plan.claim === undefined ? '' : ` The paper’s claim: ${md(plan.claim)}`;
-    const names = plan.arms.map((id) => md(armName(report, id))).join(', ');
-    return `- **${md(plan.question)}**${claim} Compared: ${names}.`;
+    const names = plan.arms.map((id) => md(armName(report, id))).join(' · ');
+    return `- **${md(plan.question)}**${claim} Compared: ${names}`;
   });
   return lines('## What was asked', items.join('\n'));
 }
@@ -212,13 +212,9 @@ const SIGN_WORDS = { seen: '✘ seen', 'not-seen': '✔ not seen', unknown: 'not
 
 function signs(report: LabReport): string {
   if (report.signs.length === 0) return '';
-  const items = sortedSigns(report.signs).map((sign) => {
-    const where =
-      sign.arm === undefined
-        ? ''
-        : ` (${md(armName(report, sign.arm))}${sign.seed === undefined ? '' : `, seed ${sign.seed}`})`;
-    const advice = sign.state === 'seen' ? ` ${md(sign.suggestion)}` : '';
-    return `- **${SIGN_WORDS[sign.state]}**: ${md(sign.title)}${where}. ${md(sign.evidence)}. Threshold: ${md(sign.threshold)}.${advice}`;
+  const items = signGroups(report).map((group) => {
+    const parts = [...evidenceOf(group), `Threshold: ${sentence(group.threshold)}`, ...group.suggestions];
+    return `- **${SIGN_WORDS[group.state]}**: **${md(group.title)}** ${parts.map(md).join(' ')}`;
   });
   return lines('## Signs of failure', items.join('\n'));
 }
@@ -250,7 +246,10 @@ function method(report: LabReport): string {
     '### Settings that all arms share',
     mdTable(
       ['setting', 'value'],
-      settingsOf(report.config).map(({ key, value }) => [md(key), md(value)]),
+      settingsOf(report.config).map(({ key, value, usual }) => [
+        md(key),
+        md(usual === undefined ? value : `${value} (default ${usual})`),
+      ]),
       false,
     ),
     '### Time',

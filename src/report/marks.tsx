@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { MEASURE_INFO } from '../lab/measures.ts';
 import type { ArmRow, Figure, Finding, LabReport, Measure, Sign } from '../lab/types.ts';
-import { visible } from './text.ts';
+import { prose, visible } from './text.ts';
 
 type Tone = 'good' | 'bad' | 'unsure' | 'none';
 
@@ -115,7 +115,7 @@ export function ArmName({ report, id }: { report: Pick<LabReport, 'arms'>; id: s
 }
 
 export function armName(report: Pick<LabReport, 'arms'>, id: string): string {
-  return visible(report.arms.find((arm) => arm.id === id)?.name ?? id);
+  return prose(report.arms.find((arm) => arm.id === id)?.name ?? id);
 }
 
 /** '150 × 3 seeds': what a figure rests on. */

@@ -16,7 +16,7 @@ import { Signs } from './signs.tsx';
 import pageCss from './styles/page.css?raw';
 import reportCss from './styles/report.css?raw';
 import tokensCss from './styles/tokens.css?raw';
-import { moment, visible } from './text.ts';
+import { moment, prose, visible } from './text.ts';
 import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
 
 /** The whole document, with its doctype. */
@@ -75,11 +75,11 @@ export function Report({ report }: { report: LabReport }) {
         <p class="lr-muted">
           {moment(report.created)} · {basisOf(report)}
         </p>
-        <p class="lr-answer">{visible(answerOf(report))}</p>
+        <p class="lr-answer">{prose(answerOf(report))}</p>
         <Findings findings={report.findings} />
         {notesOf(report).map((note) => (
           <p key={note} class="lr-note">
-            {visible(note)}
+            {prose(note)}
           </p>
         ))}
       </header>
@@ -128,14 +128,16 @@ export function Report({ report }: { report: LabReport }) {
       </Section>
       <Section title="All measures" when={measuresOf(report).length > 0}>
         <MeasuresTable report={report} />
+        {report.seeds.length > 1 && <h3>By seed</h3>}
         <SeedsTable report={report} />
       </Section>
       <Section title="How it was computed">
         {methodOf(report).map((text) => (
           <p key={text} class="lr-method">
-            {visible(text)}
+            {prose(text)}
           </p>
         ))}
+        <h3>What each arm took</h3>
         <CostTable report={report} />
         <div class="lr-columns">
           <div>
@@ -167,7 +169,7 @@ function Gains({ report }: { report: LabReport }) {
   return (
     <Section title="Gains">
       {report.plans.map((plan) => (
-        <GainPlot key={plan.id} report={report} measure={main} title={visible(plan.title)} arms={plan.arms} />
+        <GainPlot key={plan.id} report={report} measure={main} title={prose(plan.title)} arms={plan.arms} />
       ))}
       {loose.length > 0 && (
         <GainPlot
