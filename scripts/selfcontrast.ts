@@ -5,90 +5,88 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import type { Page } from 'playwright';
 import type { HeadlessJob, HeadlessResult } from '../src/app/headless.ts';
 import type { ExtraProgress } from '../src/app/headless-exports.ts';
 import type { ModelProgress } from '../src/app/headless-models.ts';
 import type { RunEvent } from '../src/pipeline/types.ts';
-import { chromiumFlags, type Gpu, hasGpu, onlyHosts } from './chromium.ts';
 import { openAdapter, withAdapter } from './headless/adapter.ts';
-import { helpText, readArguments, type Source } from './headless/arguments.ts';
+import { helpText, readArguments } from './headless/arguments.ts';
+import { inBrowser, RunFailed } from './headless/browser.ts';
 import { freshDist } from './headless/build.ts';
 import { dataText, loadDataset } from './headless/data.ts';
-import { UsageError } from './headless/fail.ts';
+import { command, FAILED, INTERRUPTED } from './headless/exit.ts';
+import { addressOf, type Names, withNames } from './headless/names.ts';
 import { Output } from './headless/output.ts';
 import { ProgressPrinter } from './headless/progress.ts';
 import { type LocalServer, startServer } from './headless/server.ts';
 import { checkText, failureText, summaryText } from './headless/summary.ts';
 import { setup } from './setup.ts';
 
-/** Exit codes: a failed run, a wrong command line, an interrupted run (as shells have it). */
-const FAILED = 1;
-const USAGE = 2;
-const INTERRUPTED = 130;
-
-/** How long a run may take to store what it has after Ctrl-C, in milliseconds. */
-const STOP_PATIENCE = 10_000;
-
-/** A failure whose message says all there is to say to a user. */
-class RunFailed extends Error {
-  override name = 'RunFailed';
-}
-
 async function main(argv: readonly string[]): Promise<number> {
-  const command = readArguments(argv);
-  if (command === 'help') {
+  const asked = readArguments(argv);
+  if (asked === 'help') {
     console.log(helpText());
     return 0;
   }
-  const data = await loadDataset(command.data, command.config, command.mapping);
+  const data = await loadDataset(asked.data, asked.config, asked.mapping);
   const { dataset } = data;
-  if (command.check) console.log(dataText(data));
-  // Addresses of the local server, and what the user called them.
-  const names = new Map<string, string>();
+  if (asked.check) console.log(dataText(data));
+  const names: Names = new Map();
   const printer = new ProgressPrinter({
     isTTY: process.stdout.isTTY === true,
     columns: process.stdout.columns ?? 80,
     write: (text) => {
-      if (!command.quiet) process.stdout.write(withNames(text, names));
+      if (!asked.quiet) process.stdout.write(withNames(text, names));
     },
   });
   const browser = setup();
   const dist = await freshDist((line) => printer.line(line));
   const scratch = await mkdtemp(join(tmpdir(), 'self-contrast-'));
-  const output = command.out === null || command.check ? null : new Output(command.out);
+  const output = asked.out === null || asked.check ? null : new Output(asked.out);
   const server = await startServer(dist);
   try {
-    const adapter = command.adapter === null ? null : await openAdapter(command.adapter, scratch);
+    const adapter = asked.adapter === null ? null : await openAdapter(asked.adapter, scratch);
     const dataFile = join(scratch, 'dataset.json');
     await writeFile(dataFile, JSON.stringify(dataset));
     // The output folder is tried before hours of work, not after them.
     if (output !== null) await output.open();
     const settings =
       adapter === null
-        ? command.config
-        : withAdapter(command.config, offered(adapter, server, names), adapter, command.sftAsked);
-    const fromHub = [command.model, command.embedder].some(({ kind }) => kind === 'hub');
+        ? asked.config
+        : withAdapter(asked.config, offered(adapter, server, names), adapter, asked.sftAsked);
+    const fromHub = [asked.model, asked.embedder].some(({ kind }) => kind === 'hub');
     const job: HeadlessJob = {
       config: {
         ...settings,
-        model: addressOf(command.model, server, names),
-        embedder: addressOf(command.embedder, server, names),
+        model: addressOf(asked.model, server, names),
+        embedder: addressOf(asked.embedder, server, names),
       },
       token: fromHub ? process.env.HF_TOKEN || null : null,
-      name: command.out === null ? 'check' : basename(command.out),
+      name: asked.out === null ? 'check' : basename(asked.out),
       dataset: server.offer({ kind: 'file', name: 'dataset.json', path: dataFile }),
-      check: command.check,
+      check: asked.check,
       inbox: output === null ? null : server.receive(output.aside),
-      extras: command.extras,
+      extras: asked.extras,
     };
-    if (fromHub) server.allowHub(command.config.hub);
-    const remote = fromHub || [command.model, command.embedder].some(({ kind }) => kind === 'url');
-    const flags = [
-      ...chromiumFlags(gpuFor(job, printer)),
-      ...(remote ? [] : [onlyHosts(new URL(server.origin).hostname)]),
-    ];
-    const result = await inBrowser(browser, join(scratch, 'profile'), server.origin, flags, job, printer);
+    if (fromHub) server.allowHub(asked.config.hub);
+    const remote = fromHub || [asked.model, asked.embedder].some(({ kind }) => kind === 'url');
+    const result = await inBrowser<HeadlessResult>(
+      {
+        executablePath: browser,
+        profile: join(scratch, 'profile'),
+        server,
+        backend: job.config.backend,
+        remote,
+        line: (text) => printer.line(text),
+      },
+      {
+        onSelfContrastEvent: (event: RunEvent) => printer.event(event),
+        onSelfContrastExtra: (progress: ExtraProgress) => printer.extra(progress),
+        onSelfContrastModel: (progress: ModelProgress) => printer.model(progress),
+      },
+      (page) => page.evaluate((given) => window.selfContrast.start(given), job),
+      { type: 'stopped' },
+    );
     return await finish(result, output, names);
   } finally {
     await output?.discard();
@@ -126,124 +124,11 @@ async function finish(
   return failures.length > 0 ? FAILED : 0;
 }
 
-/** The address under which the page finds a source; `names` learns what the user called it. */
-function addressOf(source: Source, server: LocalServer, names: Map<string, string>): string {
-  switch (source.kind) {
-    case 'default':
-      return 'default';
-    case 'url':
-      server.allow(source.url);
-      return source.url;
-    case 'hub':
-      return source.name;
-    case 'folder': {
-      const url = server.offer(source);
-      names.set(url, source.path);
-      return url;
-    }
-  }
-}
-
 /** The address of the adapter's folder; what the run says of it later is what the user called it. */
-function offered(
-  adapter: { folder: string; name: string },
-  server: LocalServer,
-  names: Map<string, string>,
-): string {
+function offered(adapter: { folder: string; name: string }, server: LocalServer, names: Names): string {
   const url = server.offer({ kind: 'folder', name: adapter.name, path: adapter.folder });
   names.set(url, adapter.name);
   return url;
 }
 
-function withNames(text: string, names: ReadonlyMap<string, string>): string {
-  let replaced = text;
-  for (const [url, name] of names) replaced = replaced.replaceAll(url, () => `${name}/`);
-  return replaced;
-}
-
-/** Opens the page, runs the job in it, and closes everything again, whatever happens. */
-async function inBrowser(
-  executablePath: string,
-  profile: string,
-  origin: string,
-  args: string[],
-  job: HeadlessJob,
-  printer: ProgressPrinter,
-): Promise<HeadlessResult> {
-  // Loaded late: a mistyped flag should be told of at once.
-  const { chromium } = await import('playwright');
-  // A persistent context: its IndexedDB lies on the disk and may grow with it, a private one's in memory.
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    headless: true,
-    args,
-    // Ctrl-C is handled below: the run stops first, then the browser.
-    handleSIGINT: false,
-    handleSIGTERM: false,
-  });
-  let interrupt: () => void = () => undefined;
-  let closing = false;
-  try {
-    const page = context.pages()[0] ?? (await context.newPage());
-    const broken = new Promise<never>((_, reject) => {
-      page.once('crash', () =>
-        reject(new RunFailed('the page ran out of memory; see --check for what it needs.')),
-      );
-      context.once('close', () => {
-        if (!closing) reject(new RunFailed('the browser closed unexpectedly.'));
-      });
-    });
-    // Losing the race below must not look like an unhandled error.
-    broken.catch(() => undefined);
-    const interrupted = new Promise<HeadlessResult>((resolve) => {
-      interrupt = () => {
-        printer.line('Stopping ...');
-        setTimeout(() => resolve({ type: 'stopped' }), STOP_PATIENCE).unref();
-        page.evaluate(() => window.selfContrast.stop()).catch(() => resolve({ type: 'stopped' }));
-      };
-    });
-    process.once('SIGINT', interrupt);
-    process.once('SIGTERM', interrupt);
-    return await Promise.race([runJob(page, origin, job, printer), broken, interrupted]);
-  } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
-    closing = true;
-    await context.close();
-  }
-}
-
-async function runJob(
-  page: Page,
-  origin: string,
-  job: HeadlessJob,
-  printer: ProgressPrinter,
-): Promise<HeadlessResult> {
-  page.on('pageerror', (error) => printer.line(`The page reports: ${error.message}`));
-  if (process.env.DEBUG) page.on('console', (message) => printer.line(`[page] ${message.text()}`));
-  await page.exposeFunction('onSelfContrastEvent', (event: RunEvent) => printer.event(event));
-  await page.exposeFunction('onSelfContrastExtra', (progress: ExtraProgress) => printer.extra(progress));
-  await page.exposeFunction('onSelfContrastModel', (progress: ModelProgress) => printer.model(progress));
-  await page.goto(`${origin}/headless.html`);
-  await page.waitForFunction(() => window.selfContrast !== undefined);
-  return page.evaluate((given) => window.selfContrast.start(given), job);
-}
-
-/** A real GPU where there is one; its emulation only for those who ask for WebGPU by name. */
-function gpuFor(job: HeadlessJob, printer: ProgressPrinter): Gpu {
-  const { backend } = job.config;
-  if (backend === 'wasm') return 'none';
-  if (hasGpu()) return 'hardware';
-  if (backend === 'auto') return 'none';
-  printer.line('No GPU found: WebGPU is emulated on the CPU (SwiftShader), which is very slow.');
-  return 'software';
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  console.error(`selfcontrast: ${message}`);
-  if (process.env.DEBUG && error instanceof Error) console.error(error.stack);
-  process.exitCode = error instanceof UsageError ? USAGE : FAILED;
-}
+await command('selfcontrast', main);

@@ -6,8 +6,9 @@ import { Header } from './components/Header.tsx';
 import { Rail } from './components/Rail.tsx';
 import { RedoNotice } from './components/Settings.tsx';
 import { TipBubble } from './components/Tip.tsx';
+import { LabPlace } from './lab/LabPlace.tsx';
 import { RunsPage } from './runs/RunsPage.tsx';
-import { ready, runsOpen, said, selected } from './signals.ts';
+import { labOpen, ready, runsOpen, said, selected } from './signals.ts';
 import { DataStage } from './stages/Data.tsx';
 import { DpoStage } from './stages/Dpo.tsx';
 import { FilterStage } from './stages/Filter.tsx';
@@ -29,22 +30,23 @@ const PAGES: Readonly<Record<Stage, () => preact.JSX.Element>> = {
 
 export function App() {
   const list = runsOpen.value;
+  const lab = labOpen.value !== null;
   const stage = selected.value;
-  const Page = list ? RunsPage : stage === null ? Opening : PAGES[stage];
+  const Page = lab ? LabPlace : list ? RunsPage : stage === null ? Opening : PAGES[stage];
   return (
     <>
       <a class="button skip" href="#main-panel">
         Skip to the stage
       </a>
-      <div class={stage === null && !list ? 'frame at-opening' : 'frame'}>
+      <div class={lab ? 'frame at-lab' : stage === null && !list ? 'frame at-opening' : 'frame'}>
         <Header />
         <Rail />
         <main class="main" id="main-panel" tabIndex={-1}>
           <div class="notices">
             <Banner />
           </div>
-          {ready.value && <Page key={list ? 'runs' : (stage ?? 'opening')} />}
-          <RedoNotice />
+          {ready.value && <Page key={lab ? 'lab' : list ? 'runs' : (stage ?? 'opening')} />}
+          {!lab && <RedoNotice />}
         </main>
       </div>
       <DropCover />

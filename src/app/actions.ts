@@ -34,6 +34,7 @@ export {
   deleteRuns,
   describeRun,
   newRun,
+  openLab,
   openRun,
   openRuns,
   openStage,

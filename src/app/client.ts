@@ -4,6 +4,8 @@
  */
 import * as Comlink from 'comlink';
 import { OpenCalls } from '../engine/open-calls.ts';
+import type { LabEvent, Split } from '../lab/types.ts';
+import type { LabApi } from '../lab/worker-api.ts';
 import { type RunEvent, STAGES, type Stage } from '../pipeline/types.ts';
 import type { ModelWorkerApi } from '../pipeline/worker-api.ts';
 import { type Living, watchLife } from '../service/life.ts';
@@ -13,9 +15,12 @@ export class WorkerCrash extends Error {
   override readonly name = 'WorkerCrash';
 }
 
+/** What the model's worker answers to. */
+type WorkerApi = ModelWorkerApi & LabApi;
+
 interface Running {
   readonly worker: Worker;
-  readonly api: Comlink.Remote<ModelWorkerApi & Living>;
+  readonly api: Comlink.Remote<WorkerApi & Living>;
   readonly calls: OpenCalls;
 }
 
@@ -26,7 +31,7 @@ function launch(): Running {
   const worker = new Worker(new URL('../../workers/model.ts', import.meta.url), { type: 'module', name });
   const started: Running = {
     worker,
-    api: Comlink.wrap<ModelWorkerApi & Living>(worker),
+    api: Comlink.wrap<WorkerApi & Living>(worker),
     calls: new OpenCalls(),
   };
   worker.addEventListener('error', (event) => {
@@ -54,7 +59,7 @@ function end(which: Running, error: WorkerCrash): void {
 }
 
 /** Calls the worker; rejects at once when it crashes. */
-export async function callWorker<T>(use: (api: Comlink.Remote<ModelWorkerApi>) => Promise<T>): Promise<T> {
+export async function callWorker<T>(use: (api: Comlink.Remote<WorkerApi>) => Promise<T>): Promise<T> {
   running ??= launch();
   const { api, calls } = running;
   return await calls.call(() => use(api));
@@ -67,34 +72,63 @@ const FRESH_STARTS = 3;
  * Runs the unfinished stages of a stored run, up to and including `until`. Where the GPU device is lost, a fresh
  * worker goes on from what is stored; every other failure rejects.
  */
-export async function runStored(
-  id: string,
-  onEvent: (event: RunEvent) => void,
-  until?: Stage,
-): Promise<void> {
-  let furthest = -1;
-  let starts = 0;
-  const watch = (event: RunEvent) => {
-    if (event.type === 'progress') {
-      const { stage, done, total } = event.progress;
-      const reached = STAGES.indexOf(stage) + done / Math.max(1, total);
-      if (reached > furthest) {
-        furthest = reached;
-        starts = 0;
-      }
-    }
-    onEvent(event);
-  };
-  for (;;) {
-    try {
-      return await callWorker((api) => api.run(id, callback(watch), until));
-    } catch (error) {
-      if (!isDeviceLost(error) || ++starts > FRESH_STARTS) throw error;
-      closeWorker();
+export function runStored(id: string, onEvent: (event: RunEvent) => void, until?: Stage): Promise<void> {
+  return despiteLostDevices(
+    (reached) => {
+      const watch = (event: RunEvent) => {
+        if (event.type === 'progress') {
+          const { stage, done, total } = event.progress;
+          reached(STAGES.indexOf(stage) + done / Math.max(1, total));
+        }
+        onEvent(event);
+      };
+      return callWorker((api) => api.run(id, callback(watch), until));
+    },
+    () =>
       onEvent({
         type: 'warning',
         message: 'The graphics device was lost. The run goes on from its last stored step with a fresh one.',
-      });
+      }),
+  );
+}
+
+/**
+ * Works on a stored lab until all of it is done or has failed; with 'final', on the split kept for the last look.
+ * Where the GPU device is lost, a fresh worker goes on from what is stored; every other failure rejects.
+ */
+export function runStoredLab(
+  id: string,
+  onEvent: (event: LabEvent) => void,
+  split: Split = 'working',
+): Promise<void> {
+  return despiteLostDevices((reached) => {
+    const watch = callback((event: LabEvent) => {
+      if (event.type === 'progress') reached(event.progress.share);
+      onEvent(event);
+    });
+    return callWorker((api) => (split === 'final' ? api.lookAtFinal(id, watch) : api.runLab(id, watch)));
+  });
+}
+
+/** @param attempt tells how far it has come, on any scale that rises */
+async function despiteLostDevices(
+  attempt: (reached: (far: number) => void) => Promise<void>,
+  onLost: () => void = () => {},
+): Promise<void> {
+  let furthest = -1;
+  let starts = 0;
+  const reached = (far: number) => {
+    if (far <= furthest) return;
+    furthest = far;
+    starts = 0;
+  };
+  for (;;) {
+    try {
+      return await attempt(reached);
+    } catch (error) {
+      if (!isDeviceLost(error) || ++starts > FRESH_STARTS) throw error;
+      closeWorker();
+      onLost();
     }
   }
 }

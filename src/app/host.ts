@@ -3,6 +3,7 @@ import type { RunConfig } from '../pipeline/config.ts';
 import type { RunManifest, RunStore } from '../pipeline/types.ts';
 import type { DataStore } from '../storage/data-store.ts';
 import { openStorage, type Storage } from '../storage/index.ts';
+import type { LabStorage } from '../storage/labs.ts';
 import type { FolderInfo } from '../storage/schema.ts';
 import type { FolderFile } from './models/folder.ts';
 
@@ -29,6 +30,7 @@ export const host = {
   changeDataset: async (id: string, datasetId: string): Promise<RunManifest> =>
     (await storage()).changeDataset(id, datasetId),
   data: async (): Promise<DataStore> => (await storage()).data,
+  labs: async (): Promise<LabStorage> => (await storage()).labs,
   /** Stores a model folder and returns the name under which a run's settings name it. */
   saveModelFolder: async (name: string, files: readonly FolderFile[]): Promise<string> => {
     await (await storage()).saveModelFolder(

@@ -25,10 +25,10 @@ export interface Problem {
 export type ProblemAction = 'resume' | 'wasm' | 'lower-sft' | 'lower-dpo' | 'fit' | 'reload';
 
 /**
- * What this page is doing: with the run, or with files that are read. Pausing keeps the model loaded, stopping
- * gives its memory back.
+ * What this page is doing: with the run, with files that are read, or with a lab (the one worker can't do both).
+ * Pausing keeps the model loaded, stopping gives its memory back.
  */
-export type Activity = 'idle' | 'importing' | 'starting' | 'running' | 'pausing' | 'stopping';
+export type Activity = 'idle' | 'importing' | 'starting' | 'running' | 'pausing' | 'stopping' | 'lab';
 
 /** What is read from storage beside the view: the texts. Long lists are read as they are looked at. */
 export interface Records {
@@ -83,6 +83,14 @@ export const elsewhereRuns = signal<ReadonlySet<string>>(new Set());
 export const endedElsewhere = signal<string | null>(null);
 /** The list of runs is looked at, in place of a stage. */
 export const runsOpen = signal(false);
+/** The lab that is looked at in place of a stage: its id, 'new', or '' for the list of labs; null is none. */
+export const labOpen = signal<string | null>(null);
+/** Name of the lab at work here, and how far it is in 0..1; null while none is. */
+export const labAtWork = signal<{
+  readonly id: string;
+  readonly name: string;
+  readonly share: number;
+} | null>(null);
 /** Bytes of runs as they were measured, and the names of their data sets. */
 export const runSizes = signal<ReadonlyMap<string, RunSize>>(new Map());
 /** The export or import that is under way. */
@@ -97,6 +105,8 @@ export const askedToKeep = signal(false);
 
 /** This page is at work. */
 export const working = computed(() => activity.value !== 'idle');
+/** This page is at work on the shown run, or reads data for it. */
+export const runWorking = computed(() => working.value && activity.value !== 'lab');
 /** The shown run is at work in another tab, and followed here. */
 export const elsewhere = computed(() => {
   const id = view.value.manifest?.id;
@@ -107,6 +117,8 @@ export const busy = computed(() => working.value || elsewhere.value);
 export const started = computed(() => isStarted(view.value));
 export const title = computed(() => {
   const { manifest } = view.value;
+  const lab = labAtWork.value;
+  if (lab !== null) return `${Math.floor(lab.share * 100)} % · ${lab.name} · self-contrast`;
   if (activity.value === 'importing') return 'Reading data · self-contrast';
   if (manifest === null) return 'self-contrast';
   if (!busy.value) return `${manifest.name} · self-contrast`;

@@ -15,7 +15,15 @@ import type { Bound } from './batch-inputs.ts';
 import { type Device, dispose } from './device.ts';
 import { Passes, type PassOptions } from './passes.ts';
 import { TrainedUnits } from './trained-units.ts';
-import type { Group, GroupLoss, OptimiserSettings, StepResult, Trainer, TrainerState } from './types.ts';
+import type {
+  GradientResult,
+  Group,
+  GroupLoss,
+  OptimiserSettings,
+  StepResult,
+  Trainer,
+  TrainerState,
+} from './types.ts';
 
 export interface TrainerOptions extends PassOptions {
   readonly optimiser: OptimiserSettings;
@@ -25,12 +33,7 @@ export interface TrainerOptions extends PassOptions {
   readonly maxRows: number;
 }
 
-export interface GradientResult extends StepResult {
-  /** One flat vector a unit. */
-  readonly gradients: Float32Array[];
-}
-
-/** A trainer and, for tests, its raw gradients. */
+/** A trainer, and where a forward pass breaks. */
 export class DeviceTrainer implements Trainer {
   private readonly units: TrainedUnits;
   private readonly passes: Passes;
@@ -80,16 +83,16 @@ export class DeviceTrainer implements Trainer {
     }
   }
 
-  /** Loss and gradients of a step, without taking it. */
-  async gradients(groups: readonly Group[], loss: GroupLoss): Promise<GradientResult> {
-    const result = await this.accumulate(groups, loss);
-    const gradients = await this.units.gradients();
-    this.units.dropSums();
-    return {
-      ...result,
-      gradNorm: Math.sqrt(gradients.flatMap((d) => [...d]).reduce((a, x) => a + x * x, 0)),
-      gradients,
-    };
+  async gradients(groups: readonly Group[], loss: GroupLoss, signal?: AbortSignal): Promise<GradientResult> {
+    try {
+      const result = await this.accumulate(groups, loss, signal);
+      const gradients = await this.units.gradients();
+      let squares = 0;
+      for (const vector of gradients) for (const x of vector) squares += x * x;
+      return { ...result, gradNorm: Math.sqrt(squares), gradients };
+    } finally {
+      this.units.dropSums();
+    }
   }
 
   /**

@@ -40,6 +40,12 @@ export interface StepResult {
   readonly tokens: number;
 }
 
+/** What a step would have gone by. */
+export interface GradientResult extends StepResult {
+  /** One flat vector a unit, in the layout of the parameters. */
+  readonly gradients: Float32Array[];
+}
+
 /** Trainable parameters and optimiser state, one flat vector a unit (a layer, or the embedding in full training). */
 export interface TrainerState {
   readonly step: number;
@@ -76,6 +82,12 @@ export interface Trainer {
     learningRate: number,
     signal?: AbortSignal,
   ): Promise<StepResult>;
+  /**
+   * Loss and gradient of a step without taking it: nothing is changed.
+   *
+   * @throws NonFiniteError where a log-probability or the loss is not finite
+   */
+  gradients(groups: readonly Group[], loss: GroupLoss, signal?: AbortSignal): Promise<GradientResult>;
   /** Reads parameters and moments back from the device. */
   state(): Promise<TrainerState>;
   /**

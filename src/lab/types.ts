@@ -167,6 +167,8 @@ export interface ComparisonKey {
   /** Index of the held-out prompt, and which of its samples. */
   readonly index: number;
   readonly sample: number;
+  /** Both answers are the same text: a tie that no judge is asked about. */
+  readonly same?: true;
 }
 
 export type Choice = 'a' | 'b' | 'tie';
@@ -268,6 +270,8 @@ export interface ArmRow {
   readonly name: string;
   readonly state: 'waiting' | 'running' | 'done' | 'failed';
   readonly error?: string;
+  /** In the order of the lab's seeds. */
+  readonly seedStates?: readonly ArmRow['state'][];
   readonly figures: Readonly<Partial<Record<Measure, Figure>>>;
   /** In the order of the lab's seeds; null where one failed. */
   readonly perSeed: Readonly<Partial<Record<Measure, readonly (number | null)[]>>>;
@@ -340,13 +344,26 @@ export interface Diversity {
   readonly verdict: string;
 }
 
+/** Of the gradient of one DPO step at the SFT policy, on the adapter. */
 export interface GradientStudy {
   readonly points: readonly {
     readonly negatives: number;
-    /** Variance over squared length of the mean gradient. */
+    /** Variance of one step's gradient (over which prompts and which of their answers) over the squared length of its mean. */
     readonly noise: Figure;
+    /** The part of it that comes from which answers are drawn. */
+    readonly draw?: Figure;
+    /** Of one step's gradient with the mean gradient of balanced pairs. */
     readonly cosine?: Figure;
   }[];
+  /** Prompts a step, which the noise is of. */
+  readonly batch?: number;
+  /** The part of the noise that comes from which prompts are in the batch; negatives do not lessen it. */
+  readonly fromPrompts?: Figure;
+  /** Of log noise over log k: -1 where all noise comes from the draw, 0 where none does. */
+  readonly slope?: Figure;
+  /** Cosine of the mean gradient, free of noise, with that of balanced pairs. */
+  readonly direction?: Figure;
+  /** What the balanced pairs are, in words; absent where the data have none. */
   readonly balanced?: string;
   readonly verdict: string;
 }

@@ -19,6 +19,18 @@ export interface LabApi {
   lookAtFinal(labId: string, onEvent: (event: LabEvent) => void): Promise<void>;
   /** Questions for a judge on two arms, shuffled; the keys stay with the caller and are never shown. */
   comparisons(labId: string, armA: string, armB: string): Promise<Asked>;
+  /**
+   * Reads a file of verdicts (its text) on any two arms of the lab, and stores those that are good.
+   *
+   * @param judge who they are said to be of, e.g. the file's name
+   * @throws InputError where the file as a whole is no file of verdicts
+   */
+  importVerdicts(labId: string, text: string, judge: string): Promise<ReadVerdicts>;
+  /**
+   * The adapters of all arms and seeds that are trained, in PEFT's layout: ARM-seedS/adapter_config.json and
+   * ARM-seedS/adapter_model.safetensors. Each file is handed over before the next one is made.
+   */
+  adapters(labId: string, onFile: (file: ExportFile) => void | Promise<void>): Promise<void>;
   /** A run's own report, in the same form. */
   runReport(runId: string): Promise<LabReport>;
   runReportFiles(runId: string): Promise<ExportFile[]>;
@@ -32,6 +44,8 @@ export interface Asked {
 }
 
 export interface Suspect {
+  /** promptKey of the prompt: with the text it makes the mark. */
+  readonly key: string;
   readonly prompt: string;
   readonly target: string;
   readonly text: string;

@@ -10,11 +10,12 @@ export interface Message {
 
 export interface ChatTemplate {
   /**
-   * The conversation as the model sees it before it answers, with the generation prompt.
+   * The conversation as the model sees it before it answers, with the generation prompt; or, where it is not `open`,
+   * one that ends with an answer.
    *
    * @throws ChatTemplateError where the template refuses the conversation, fails, or reaches a limit
    */
-  render(messages: readonly Message[]): string;
+  render(messages: readonly Message[], open?: boolean): string;
 }
 
 /** A chat template that can't be used: whose it is, what happened, and what to do. */
@@ -57,11 +58,11 @@ export function compileChatTemplate(
   };
   const program = within(() => parseJinja(source, limits));
   return {
-    render: (messages) =>
+    render: (messages, open = true) =>
       within(() =>
         renderJinja(
           program,
-          { messages: [...messages], add_generation_prompt: true, tools: null, documents: null, ...tokens },
+          { messages: [...messages], add_generation_prompt: open, tools: null, documents: null, ...tokens },
           limits,
         ),
       ),

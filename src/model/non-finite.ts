@@ -29,6 +29,10 @@ export function nonFiniteText({ what, place }: NonFinite): string {
   return `the ${what} ${verb}${place === null ? '' : ` (first in ${place})`}`;
 }
 
+/** Whether an error that only its words are left of was a NonFiniteError: in every one nonFiniteText is part of them. */
+export const tellsNonFinite = (message: string): boolean =>
+  /\b(are no numbers|is not a number)\b/.test(message);
+
 /** What makes a model that is not being changed give no numbers. */
 const STANDING_REASONS: readonly string[] = [
   'The adapter has grown too large in the training before: redo that stage with a lower learning rate.',

@@ -1,4 +1,5 @@
 /** What in a finished run's figures deserves a warning, in plain words. */
+import { BEYOND_NOISE, chosenFell, lengthChanged, tooFewDistinct } from './thresholds.ts';
 import type { Report } from './types.ts';
 
 const figure = (stage: Report['stages']['sft'], key: string): number | undefined => {
@@ -10,7 +11,7 @@ export function diagnose(report: Omit<Report, 'warnings'>, n: number): string[] 
   const warnings: string[] = [];
   const { sample, filter, dpo } = report.stages;
   const distinct = figure(sample, 'meanDistinct');
-  if (distinct !== undefined && distinct < n / 4) {
+  if (distinct !== undefined && tooFewDistinct(distinct, n)) {
     warnings.push(
       `Only ${distinct.toFixed(1)} of ${n} answers a prompt are distinct: there is little to contrast. A shorter SFT or a higher temperature gives more variety.`,
     );
@@ -28,7 +29,7 @@ export function diagnose(report: Omit<Report, 'warnings'>, n: number): string[] 
   }
   const before = figure(dpo, 'chosenLogpBefore');
   const after = figure(dpo, 'chosenLogp');
-  if (before !== undefined && after !== undefined && after < before - Math.max(2, 0.25 * Math.abs(before))) {
+  if (before !== undefined && after !== undefined && chosenFell(before, after)) {
     warnings.push(
       `The log-probability of the targets fell from ${before.toFixed(1)} to ${after.toFixed(1)} during DPO: the adapter moves away from everything, not only from the negatives. Lower dpo.learningRate or set dpo.ftx.`,
     );
@@ -38,17 +39,17 @@ export function diagnose(report: Omit<Report, 'warnings'>, n: number): string[] 
     const { gainOverSft } = report.evaluation;
     if (gainOverSft) {
       const { accuracy, error } = gainOverSft;
-      if (accuracy < -2 * error) {
+      if (accuracy < -BEYOND_NOISE * error) {
         warnings.push(
           'On held-out prompts Self-Contrast is less accurate than SFT. Try a lower dpo.learningRate or fewer steps.',
         );
-      } else if (accuracy < 2 * error) {
+      } else if (accuracy < BEYOND_NOISE * error) {
         warnings.push(
           'On held-out prompts the difference between Self-Contrast and SFT is within the noise.',
         );
       }
     }
-    if (selfContrast.meanTokens < 0.6 * sft.meanTokens || selfContrast.meanTokens > 1.6 * sft.meanTokens) {
+    if (lengthChanged(selfContrast.meanTokens, sft.meanTokens)) {
       warnings.push(
         `Answers changed in length from ${sft.meanTokens.toFixed(1)} to ${selfContrast.meanTokens.toFixed(1)} tokens: a sign of over-alignment.`,
       );

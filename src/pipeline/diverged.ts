@@ -4,6 +4,7 @@ import { NonFiniteError, nonFiniteText } from '../model/non-finite.ts';
 import type { Precision } from '../model/precision.ts';
 import { arithmeticOf } from '../model/self-check.ts';
 import type { OptimiserConfig } from './config.ts';
+import { RISEN } from './thresholds.ts';
 
 export interface Divergence {
   readonly stage: 'sft' | 'dpo';
@@ -47,9 +48,6 @@ function overflow({ place }: NonFiniteError, { backend, precision }: Divergence)
 
 /** A tenth: far enough from what diverged to be worth a try. */
 export const lowerRate = (rate: number): number => Number((rate / 10).toPrecision(2));
-
-/** A loss this many times the first one has gone the wrong way. */
-const RISEN = 1.5;
 
 /** It went well before: training itself has led there. */
 function rising({ stage, settings, losses }: Divergence): string[] {

@@ -4,6 +4,7 @@ import { seedOf } from '../model/random.ts';
 import { type Context, optimiserOf, ProgressMeter } from './context.ts';
 import { grade } from './grade.ts';
 import { sameEmbedder } from './identity.ts';
+import { mean, pairedGain, scoreOf, winRate } from './score.ts';
 import { cosine, embedDistinct } from './similarity.ts';
 import type {
   Arm,
@@ -60,8 +61,11 @@ export async function runEvaluate(
   };
 }
 
-/** Samples the prompts that `records` lacks, and adds them to it. */
-async function sampleArm(
+/**
+ * Samples the prompts that `records` lacks, stores them, and adds them to it. Seeds depend on the run's and the
+ * prompt's place alone: arms are compared on common random numbers.
+ */
+export async function sampleArm(
   context: Context,
   rows: readonly TokenizedPrompt[],
   arm: Arm,
@@ -109,7 +113,7 @@ async function sampleArm(
  * Adds similarities and the targets' log-probabilities where they are missing, in fixed slices of prompts:
  * what is computed together changes a figure's last bits.
  */
-async function scoreArm(
+export async function scoreArm(
   context: Context,
   rows: readonly TokenizedPrompt[],
   adapter: AdapterWeights | null,
@@ -170,62 +174,6 @@ function resultOf(
   const answers = rows.map((_, i) => records.get(i)?.answers ?? []);
   const targetLogProb = mean(rows.flatMap((_, i) => records.get(i)?.targetLogps ?? []));
   return { score: { ...scoreOf(rows, answers), targetLogProb }, answers };
-}
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
-
-/** Accuracy with its standard error over prompts: samples of one prompt are not independent. */
-export function scoreOf(
-  rows: readonly TokenizedPrompt[],
-  answers: readonly (readonly EvaluatedAnswer[])[],
-): Omit<HeldOutScore, 'targetLogProb'> {
-  const all = answers.flat();
-  const score = {
-    prompts: rows.length,
-    similarity: mean(all.flatMap((a) => a.similarity ?? [])),
-    meanTokens: mean(all.map((a) => a.tokens)),
-  };
-  const graded = answers
-    .filter((_, i) => rows[i]?.grader)
-    .map((list) => mean(list.map((a) => (a.correct ? 1 : 0))));
-  if (graded.length === 0) return score;
-  const accuracy = mean(graded);
-  const variance =
-    graded.reduce((total, x) => total + (x - accuracy) ** 2, 0) / Math.max(1, graded.length - 1);
-  return { ...score, accuracy, accuracyError: Math.sqrt(variance / graded.length) };
-}
-
-/** Difference in accuracy between two arms on the same prompts: its noise is less than that of either arm. */
-export function pairedGain(
-  rows: readonly TokenizedPrompt[],
-  before: readonly (readonly EvaluatedAnswer[])[],
-  after: readonly (readonly EvaluatedAnswer[])[],
-): Pick<Report['evaluation'], 'gainOverSft'> {
-  const right = (list: readonly EvaluatedAnswer[] = []) => mean(list.map((a) => (a.correct ? 1 : 0)));
-  const gains = rows.flatMap((row, i) => (row.grader ? [right(after[i]) - right(before[i])] : []));
-  if (gains.length < 2) return {};
-  const accuracy = mean(gains);
-  const variance = gains.reduce((total, x) => total + (x - accuracy) ** 2, 0) / (gains.length - 1);
-  return { gainOverSft: { accuracy, error: Math.sqrt(variance / gains.length) } };
-}
-
-/** Share of pairs of answers in which the first is better; ties count half. By the grader, else by similarity. */
-export function winRate(
-  ours: readonly EvaluatedAnswer[],
-  theirs: readonly EvaluatedAnswer[],
-  judge: 'grader' | 'similarity',
-): number {
-  // An answer that can't be judged ties with its counterpart, which can't be either.
-  const worth = (a: EvaluatedAnswer): number =>
-    judge === 'similarity' ? (a.similarity ?? 0) : a.correct ? 1 : 0;
-  return mean(
-    ours.map((a, i) => {
-      const b = theirs[i];
-      if (!b) return 0.5;
-      return worth(a) > worth(b) ? 1 : worth(a) === worth(b) ? 0.5 : 0;
-    }),
-  );
 }
 
 function heldOutAnswer(

@@ -57,6 +57,17 @@ export async function runFilter(context: Context, data: PreparedData): Promise<R
   };
 }
 
+/** Adds the similarities that are still missing, slice by slice. */
+export async function compareAll(context: Context, data: PreparedData): Promise<void> {
+  const { store, signal } = context;
+  const embedder = await comparingEmbedder(context);
+  for await (const sampled of responseSlices(store, SLICE)) {
+    signal.throwIfAborted();
+    if (!sampled.every(isCompared))
+      await store.saveResponses(await completed(embedder, data, sampled, signal));
+  }
+}
+
 /** The records with every response's similarity to its target, those that were compared while sampling as they are. */
 async function completed(
   embedder: TextEmbedder,

@@ -1,12 +1,13 @@
 /** Data sets: rows in chunks, the info written last. */
 import type { IDBPTransaction } from 'idb';
+import type { LabManifest } from '../lab/types.ts';
 import { kindsOf, NO_COUNTS } from '../pipeline/describe.ts';
 import type { DataRow, Dataset, DatasetCounts, DatasetInfo, RefusedRow } from '../pipeline/types.ts';
 import { Chunker, readItems, refusedSize, rowSize, under } from './chunks.ts';
 import { explained, need } from './errors.ts';
 import type { Database, Schema, Stores } from './schema.ts';
 
-/** A data set that no run has taken is kept so long: its import ended when its page was closed. */
+/** A data set that no run or lab has taken is kept so long: its import ended when its page was closed. */
 const UNUSED_MS = 60 * 60 * 1000;
 
 /** After every name of a part. */
@@ -165,18 +166,43 @@ export function deleteDataset(tx: IDBPTransaction<Schema, Stores, 'readwrite'>, 
   ];
 }
 
-/** Removes chunks of imports that never ended, and data sets that no run has taken for an hour. */
+/** What keeps data sets: a transaction that removes one by who uses it looks into these. */
+export const USER_STORES: Stores = ['runs', 'labs'];
+
+/** Ids of the data sets that runs and labs use, other than the run or lab `except`. */
+export async function usedDatasets(
+  tx: Pick<IDBPTransaction<Schema, Stores, IDBTransactionMode>, 'objectStore'>,
+  except?: string,
+): Promise<Set<string>> {
+  const [runs, labs] = await Promise.all([tx.objectStore('runs').getAll(), tx.objectStore('labs').getAll()]);
+  const used = new Set<string>();
+  for (const { id, datasetId } of runs) if (id !== except) used.add(datasetId);
+  for (const { id, ...lab } of labs) {
+    if (id === except) continue;
+    for (const name of datasetsOf(lab)) used.add(name);
+  }
+  return used;
+}
+
+/** The data sets of a lab: its own, and the answers of other models. */
+export function datasetsOf({
+  datasetId,
+  importedId,
+}: Pick<LabManifest, 'datasetId' | 'importedId'>): string[] {
+  return importedId === undefined ? [datasetId] : [datasetId, importedId];
+}
+
+/** Removes chunks of imports that never ended, and data sets that no run or lab has taken for an hour. */
 export async function sweepDatasets(db: Database, now = Date.now()): Promise<void> {
   const ids = new Set([
     ...(await db.getAllKeys('datasets')),
     ...(await ownersOf(db, 'rows')),
     ...(await ownersOf(db, 'refused')),
   ]);
-  const [lists, runs] = await Promise.all([db.getAll('datasets'), db.getAll('runs')]);
-  const kept = new Set(runs.flatMap(({ id, datasetId }) => [id, datasetId]));
-  for (const { id, created } of lists) if (now - created < UNUSED_MS) kept.add(id);
+  const kept = await keptOwners(db);
+  for (const { id, created } of await db.getAll('datasets')) if (now - created < UNUSED_MS) kept.add(id);
   for (const id of ids) {
-    if (kept.has(id)) continue;
+    if (kept.has(ownerId(id))) continue;
     await navigator.locks.request(lockName(id), { ifAvailable: true }, async (lock) => {
       if (lock !== null && (await isUnused(db, id, now))) await removeDataset(db, id);
     });
@@ -185,10 +211,24 @@ export async function sweepDatasets(db: Database, now = Date.now()): Promise<voi
 
 /** Asked again under the lock: an import may have ended, or a run taken the data set, since the lists were made. */
 async function isUnused(db: Database, id: string, now: number): Promise<boolean> {
-  const [info, runs] = await Promise.all([db.get('datasets', id), db.getAll('runs')]);
+  const info = await db.get('datasets', id);
   if (info !== undefined && now - info.created < UNUSED_MS) return false;
-  return !runs.some((run) => run.datasetId === id || run.id === id);
+  return !(await keptOwners(db)).has(ownerId(id));
 }
+
+/** Runs, labs, and the data sets they use: whose chunks stay. */
+async function keptOwners(db: Database): Promise<Set<string>> {
+  const tx = db.transaction([...USER_STORES]);
+  const [used, runs, labs] = await Promise.all([
+    usedDatasets(tx),
+    tx.objectStore('runs').getAllKeys(),
+    tx.objectStore('labs').getAllKeys(),
+  ]);
+  return new Set([...used, ...runs, ...labs]);
+}
+
+/** A lab's piece, LAB/KEY, lives as long as its lab. */
+const ownerId = (id: string): string => id.split('/')[0] ?? id;
 
 /** Who owns chunks, by skipping from one owner's first key to the next's. */
 async function ownersOf(db: Database, store: 'rows' | 'refused'): Promise<string[]> {

@@ -35,6 +35,11 @@ export async function explained<T>(work: Promise<T>): Promise<T> {
   }
 }
 
+/** All of a transaction's requests and its end, with errors explained. */
+export async function settle(work: readonly Promise<unknown>[]): Promise<void> {
+  await explained(Promise.all(work));
+}
+
 /** The value, or an error that says what is gone. */
 export async function need<T>(value: Promise<T | undefined>, what: string): Promise<T> {
   const found = await value;

@@ -6,10 +6,11 @@ import type { RunConfig } from '../pipeline/config.ts';
 import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
 import { under } from './chunks.ts';
 import { type DataStore, dataStore } from './data-store.ts';
-import { DATASET_STORES, deleteDataset, sweepDatasets } from './datasets.ts';
+import { DATASET_STORES, deleteDataset, sweepDatasets, USER_STORES, usedDatasets } from './datasets.ts';
 import { explained, need, StorageError } from './errors.ts';
 import { deleteFolder, folderSource, saveFolder } from './folders.ts';
 import { type HubStore, hubStore } from './hub-store.ts';
+import { type LabStorage, labStorage } from './labs.ts';
 import { migrate } from './migrations.ts';
 import { changeModel } from './model-locks.ts';
 import { RECORD_STORES, runStore } from './run-store.ts';
@@ -22,7 +23,7 @@ export interface Storage {
   readonly data: DataStore;
   /** @throws StorageError where the data set is not stored */
   createRun(run: { name: string; config: RunConfig; datasetId: string }): Promise<RunManifest>;
-  /** Gives a run that has not started other data; the old goes where no other run needs it. */
+  /** Gives a run that has not started other data; the old goes where no other run and no lab needs it. */
   changeDataset(id: string, datasetId: string): Promise<RunManifest>;
   /** The newest first. */
   listRuns(): Promise<RunManifest[]>;
@@ -36,6 +37,7 @@ export interface Storage {
   listModelFolders(): Promise<FolderInfo[]>;
   /** @throws StorageError where it is in use */
   deleteModelFolder(name: string): Promise<void>;
+  readonly labs: LabStorage;
   /** Models fetched from a hub. */
   readonly hub: HubStore;
   close(): void;
@@ -111,6 +113,7 @@ export async function openStorage(name = 'self-contrast'): Promise<Storage> {
     modelFolder: (folder) => folderSource(db, folder),
     listModelFolders: async () => (await db.getAll('folders')).sort((a, b) => b.created - a.created),
     deleteModelFolder: (folder) => changeModel(folder, () => deleteFolder(db, folder)),
+    labs: labStorage(db),
     hub: hubStore(db),
     close: () => db.close(),
   };
@@ -130,24 +133,23 @@ function upgradeFailed(error: unknown): StorageError {
 }
 
 async function changeDataset(db: IDBPDatabase<Schema>, id: string, datasetId: string): Promise<RunManifest> {
-  const stores: Stores = [...DATASET_STORES, 'runs'];
+  const stores: Stores = [...DATASET_STORES, ...USER_STORES];
   const tx = db.transaction(stores, 'readwrite');
   const runs = tx.objectStore('runs');
   const manifest = await need(runs.get(id), 'The run');
   await need(tx.objectStore('datasets').getKey(datasetId), 'The data set');
   const next = { ...manifest, datasetId };
   await explained(runs.put(next, id));
-  const orphan = !(await runs.getAll()).some((run) => run.datasetId === manifest.datasetId);
+  const orphan = !(await usedDatasets(tx)).has(manifest.datasetId);
   await Promise.all([...(orphan ? deleteDataset(tx, manifest.datasetId) : []), tx.done]);
   return next;
 }
 
 async function deleteRun(db: IDBPDatabase<Schema>, id: string): Promise<void> {
   const owned: Stores = [...RECORD_STORES, 'runs'];
-  const tx = db.transaction([...DATASET_STORES, ...owned], 'readwrite');
+  const tx = db.transaction([...DATASET_STORES, ...RECORD_STORES, ...USER_STORES], 'readwrite');
   const manifest = await tx.objectStore('runs').get(id);
-  const others = (await tx.objectStore('runs').getAll()).filter((run) => run.id !== id);
-  const orphan = manifest && !others.some((run) => run.datasetId === manifest.datasetId);
+  const orphan = manifest && !(await usedDatasets(tx, id)).has(manifest.datasetId);
   await Promise.all([
     ...(orphan ? deleteDataset(tx, manifest.datasetId) : []),
     // A record's key is the run, or begins with it.

@@ -36,6 +36,9 @@ export async function migrate(db: Database, tx: Upgrade, oldVersion: number): Pr
     await listFolders(tx);
     await fillSettings(tx);
   }
+  if (oldVersion < 4) {
+    for (const name of ['labs', 'rewards', 'diagnosis', 'verdicts'] as const) db.createObjectStore(name);
+  }
 }
 
 /** Version 2 had the files of model folders alone; what was stored of one was all of it. */

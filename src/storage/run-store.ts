@@ -3,7 +3,7 @@ import type { IDBPDatabase } from 'idb';
 import { type RunManifest, type RunStore, STAGES, type Stage } from '../pipeline/types.ts';
 import { under } from './chunks.ts';
 import { loadDataset } from './datasets.ts';
-import { explained, need } from './errors.ts';
+import { explained, need, settle } from './errors.ts';
 import { loadPrepared, PREPARED_STORES, savePrepared } from './prepared.ts';
 import type { Schema, Stores } from './schema.ts';
 
@@ -15,6 +15,16 @@ export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
       await explained(db.put('runs', { ...next, changed: Date.now() }, id));
     },
     dataset: async () => loadDataset(db, (await manifest()).datasetId),
+    ...recordStore(db, id),
+    clearFrom: (stage, next) => clearFrom(db, id, stage, next),
+  };
+}
+
+/** What the stages write, of a run or of a lab's piece. */
+export type RecordStore = Omit<RunStore, 'manifest' | 'saveManifest' | 'dataset' | 'clearFrom'>;
+
+export function recordStore(db: IDBPDatabase<Schema>, id: string): RecordStore {
+  return {
     prepared: () => loadPrepared(db, id),
     savePrepared: (prepared) => savePrepared(db, id, prepared),
     responses: (from = 0, to = Number.POSITIVE_INFINITY) =>
@@ -55,12 +65,7 @@ export function runStore(db: IDBPDatabase<Schema>, id: string): RunStore {
     saveAnswers: async (answers) => {
       await explained(db.put('answers', [...answers], id));
     },
-    clearFrom: (stage, next) => clearFrom(db, id, stage, next),
   };
-}
-
-async function settle(work: readonly Promise<unknown>[]): Promise<void> {
-  await explained(Promise.all(work));
 }
 
 /** Everything that a run's stages write. */

@@ -1,5 +1,6 @@
 /** The IndexedDB schema, as a type. Its migrations are in migrations.ts. */
 import type { DBSchema, IDBPDatabase, StoreNames } from 'idb';
+import type { Diagnosis, LabManifest, RewardRecord, Verdict } from '../lab/types.ts';
 import type {
   Checkpoint,
   DataRow,
@@ -61,9 +62,13 @@ export interface HubRecord {
   readonly changed: number;
 }
 
-/** A chunk of a long list: see chunks.ts. The owner is a data set or a run. */
+/** A chunk of a long list: see chunks.ts. The owner is a data set, a run or a lab's piece. */
 export type ChunkKey = [owner: string, part: string, from: number];
 
+/**
+ * A lab's piece is stored as a run is, in the same stores under an id of its own, LAB/KEY (labs.ts), but has no entry
+ * in 'runs'. Where a key below says run, it may be such an id.
+ */
 export interface Schema extends DBSchema {
   datasets: { key: string; value: DatasetInfo };
   /** Of a data set; parts 'rows' and 'heldOut'. */
@@ -86,9 +91,14 @@ export interface Schema extends DBSchema {
   hub: { key: string; value: HubRecord };
   /** Of a hub's model: bytes of a file from `from` on, without gaps. */
   parts: { key: [model: string, path: string, from: number]; value: Blob };
+  labs: { key: string; value: LabManifest };
+  /** Of a lab's piece, as 'diagnosis'. */
+  rewards: { key: [piece: string, index: number]; value: RewardRecord };
+  diagnosis: { key: string; value: Diagnosis };
+  verdicts: { key: [lab: string, judge: string, id: string]; value: Verdict };
 }
 
-export const VERSION = 3;
+export const VERSION = 4;
 
 export type Database = IDBPDatabase<Schema>;
 /** Names for a transaction over several stores. */

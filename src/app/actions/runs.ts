@@ -14,6 +14,7 @@ import {
   edits,
   elsewhere,
   endedElsewhere,
+  labOpen,
   NO_RECORDS,
   problem,
   reading,
@@ -34,14 +35,18 @@ export async function listRuns(): Promise<void> {
   runs.value = await host.listRuns();
 }
 
-/** The address of the list of runs. */
+/** The address of the list of runs, and of the labs; a lab's own is 'lab/ID'. */
 const RUNS_HASH = 'runs';
+const LAB_HASH = 'lab';
 
 export function followHash(): void {
   const name = window.location.hash.slice(1);
   batch(() => {
+    const [first, lab = ''] = name.split('/');
     runsOpen.value = name === RUNS_HASH;
-    if (name !== RUNS_HASH) selected.value = STAGES.find((stage) => stage === name) ?? null;
+    labOpen.value = first === LAB_HASH ? lab : null;
+    if (!runsOpen.value && labOpen.value === null)
+      selected.value = STAGES.find((stage) => stage === name) ?? null;
   });
 }
 
@@ -49,6 +54,7 @@ export function followHash(): void {
 export function openStage(stage: Stage | null): void {
   batch(() => {
     runsOpen.value = false;
+    labOpen.value = null;
     selected.value = stage;
   });
   go(stage ?? '');
@@ -56,8 +62,20 @@ export function openStage(stage: Stage | null): void {
 
 /** Shows the list of runs in place of a stage. */
 export function openRuns(): void {
-  runsOpen.value = true;
+  batch(() => {
+    runsOpen.value = true;
+    labOpen.value = null;
+  });
   go(RUNS_HASH);
+}
+
+/** Shows a lab in place of a stage; 'new' is the form for one, '' the list of labs. */
+export function openLab(id: string): void {
+  batch(() => {
+    runsOpen.value = false;
+    labOpen.value = id;
+  });
+  go(id === '' ? LAB_HASH : `${LAB_HASH}/${id}`);
 }
 
 function go(name: string): void {
@@ -98,7 +116,10 @@ export async function openRun(id: string): Promise<void> {
 
 /** Leaves the list of runs for one of them. */
 export async function showRun(id: string): Promise<void> {
-  runsOpen.value = false;
+  batch(() => {
+    runsOpen.value = false;
+    labOpen.value = null;
+  });
   go('');
   if (view.value.manifest?.id !== id) {
     selected.value = null;

@@ -1,8 +1,8 @@
-import { pause, start, stop } from '../actions.ts';
+import { openLab, pause, start, stop } from '../actions.ts';
 import { percent } from '../format.ts';
 import { canStart, importing } from '../importing.ts';
 import { staleFrom } from '../settings.ts';
-import { activity, elsewhere, endedElsewhere, selected, started, view } from '../signals.ts';
+import { activity, elsewhere, endedElsewhere, labAtWork, selected, started, view } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 import { isFinished, overallShare } from '../state.ts';
 import { Icon } from './Icon.tsx';
@@ -23,11 +23,31 @@ function Elsewhere() {
   );
 }
 
+/** The one worker is busy with a lab; the run waits. */
+function LabWorks() {
+  const lab = labAtWork.value;
+  return (
+    <section class="stack elsewhere" aria-live="polite" style={{ gap: '2px' }}>
+      <p>
+        <b>A lab is at work</b>
+        {lab !== null && `, ${percent(lab.share, 0)} done`}.
+      </p>
+      <p class="small muted">The run can go on when it has ended or is paused.</p>
+      <p>
+        <button type="button" class="link" onClick={() => openLab(lab?.id ?? '')}>
+          Open the lab
+        </button>
+      </p>
+    </section>
+  );
+}
+
 /** Run all or Resume, Pause, Stop. Pausing and stopping both store everything that is finished. */
 export function Controls() {
   const doing = activity.value;
   const idle = doing === 'idle';
   if (elsewhere.value) return <Elsewhere />;
+  if (doing === 'lab') return <LabWorks />;
   const redo = staleFrom.value;
   const finished = isFinished(view.value) && redo === null;
   const ended = endedElsewhere.value !== null && endedElsewhere.value === view.value.manifest?.id;

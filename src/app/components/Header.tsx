@@ -1,7 +1,7 @@
-import { forceBackend, setTheme } from '../actions.ts';
+import { forceBackend, openLab, setTheme } from '../actions.ts';
 import { bytes } from '../format.ts';
 import { config } from '../settings.ts';
-import { busy, storageUse, type Theme, theme, view } from '../signals.ts';
+import { busy, labAtWork, labOpen, storageUse, type Theme, theme, view } from '../signals.ts';
 import { Icon } from './Icon.tsx';
 import { Menu } from './Menu.tsx';
 import { RunMenu } from './RunMenu.tsx';
@@ -30,6 +30,7 @@ export function Header() {
       <div class="grow">
         <RunMenu />
       </div>
+      <LabButton />
       <BackendMenu />
       {use !== null && (
         <span
@@ -41,6 +42,23 @@ export function Header() {
       )}
       <ThemeButton />
     </header>
+  );
+}
+
+/** The second place of the page, beside the run: plans of many trainings, compared. */
+function LabButton() {
+  const atWork = labAtWork.value;
+  return (
+    <button
+      type="button"
+      class="button plain lab-button"
+      aria-current={labOpen.value === null ? undefined : 'page'}
+      data-tip="Find out what helps on your data: plans of many trainings, compared with intervals and explained."
+      onClick={() => openLab(atWork?.id ?? '')}
+    >
+      <Icon name="flask" />
+      <span>Lab{atWork !== null && ` ${Math.floor(atWork.share * 100)} %`}</span>
+    </button>
   );
 }
 

@@ -18,6 +18,7 @@ const PATHS = {
   download: 'M8 2.5v7.5M4.8 7l3.2 3.2L11.2 7M3 13.2h10',
   target: 'M8 2a6 6 0 100 12A6 6 0 008 2zM8 5.2a2.8 2.8 0 100 5.6 2.8 2.8 0 000-5.6z',
   minus: 'M3.5 8h9',
+  flask: 'M5.8 2.5h4.4M6.7 2.5v4L3 12.2a1 1 0 00.9 1.3h8.2a1 1 0 00.9-1.3L9.3 6.5v-4M5 9.5h6',
 } as const;
 
 export type IconName = keyof typeof PATHS;

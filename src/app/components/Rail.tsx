@@ -2,7 +2,7 @@ import { STAGES, type Stage } from '../../pipeline/types.ts';
 import { openStage, setKeepAwake, setNotify } from '../actions.ts';
 import { KeepLine } from '../runs/KeepLine.tsx';
 import { config, staleFrom } from '../settings.ts';
-import { keepAwake, notify, records, runsOpen, selected, view } from '../signals.ts';
+import { keepAwake, labOpen, notify, records, runsOpen, selected, view } from '../signals.ts';
 import { railFigure, railPlan, STAGE_NAME, timeLeft } from '../stagetext.ts';
 import { stageStarted } from '../state.ts';
 import { Controls } from './Controls.tsx';
@@ -58,7 +58,9 @@ function StageLink({ stage, number }: { stage: Stage; number: number }) {
     <button
       type="button"
       class="stage-link"
-      aria-current={selected.value === stage && !runsOpen.value ? 'page' : undefined}
+      aria-current={
+        selected.value === stage && !runsOpen.value && labOpen.value === null ? 'page' : undefined
+      }
       onClick={() => openStage(stage)}
     >
       <StateMark state={state} stale={stale} begun={stageStarted(run, stage)} />

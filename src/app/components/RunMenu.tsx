@@ -3,7 +3,7 @@ import { newRun, openRuns, openStage, showRun } from '../actions.ts';
 import { moment } from '../format.ts';
 import { DescribeDialog } from '../runs/RunDialogs.tsx';
 import { STATUS_WORDS, statusOf } from '../runstatus.ts';
-import { busy, elsewhereRuns, runs, view, working } from '../signals.ts';
+import { busy, elsewhereRuns, runs, runWorking, view, working } from '../signals.ts';
 import { Icon } from './Icon.tsx';
 import { Menu } from './Menu.tsx';
 
@@ -37,7 +37,7 @@ export function RunMenu() {
             {runs.value.length > 0 && <p class="label">Stored on this device</p>}
             {runs.value.slice(0, SHOWN).map((run) => {
               const shown = run.id === current?.id;
-              const atWork = (working.value && shown) || elsewhereRuns.value.has(run.id);
+              const atWork = (runWorking.value && shown) || elsewhereRuns.value.has(run.id);
               return (
                 <button
                   key={run.id}

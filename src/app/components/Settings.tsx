@@ -6,7 +6,7 @@ import { discardEdits, edit } from '../actions.ts';
 import { changedKeys, keysOf, OPTION_NAME, textOf } from '../fields.ts';
 import { DuplicateDialog } from '../runs/Duplicate.tsx';
 import { config, marksUnused, savedConfig, staleFrom } from '../settings.ts';
-import { busy, edits, elsewhere, view, working } from '../signals.ts';
+import { busy, edits, elsewhere, runWorking, view, working } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 
 /** A stage's settings: a few in sight, the rest under More. */
@@ -18,7 +18,13 @@ export function Settings({ stage }: { stage: Stage }) {
     <section class="card" aria-label={`Settings of ${STAGE_NAME[stage]}`}>
       <header>
         <h3>Settings</h3>
-        {working.value && <span class="small muted">Pause the run to change them.</span>}
+        {working.value && (
+          <span class="small muted">
+            {runWorking.value
+              ? 'Pause the run to change them.'
+              : 'A lab is at work; pause it to change them.'}
+          </span>
+        )}
         {elsewhere.value && (
           <span class="small muted">Running in another tab: nothing can be changed here.</span>
         )}

@@ -3,7 +3,7 @@ import { exportRuns, showRun } from '../actions.ts';
 import { Menu } from '../components/Menu.tsx';
 import { bytes, moment } from '../format.ts';
 import { keyFigure, reached, STATUS_WORDS, statusOf } from '../runstatus.ts';
-import { elsewhereRuns, projectJob, runSizes, view, working } from '../signals.ts';
+import { elsewhereRuns, projectJob, runSizes, runWorking, view, working } from '../signals.ts';
 import { STAGE_NAME } from '../stagetext.ts';
 
 export type RunAction = 'describe' | 'duplicate' | 'delete';
@@ -74,7 +74,7 @@ function RunRow({ run, chosen, onChoose, onAction }: RunRowProps) {
   const shown = view.value.manifest?.id === id;
   const here = working.value && shown;
   const there = elsewhereRuns.value.has(id);
-  const status = statusOf(run, here || there);
+  const status = statusOf(run, (runWorking.value && shown) || there);
   const last = reached(run);
   const size = runSizes.value.get(id);
   const model = config.model === 'default' ? 'example model' : config.model;

@@ -7,6 +7,7 @@
  *   runs/1/checkpoints.bin    little-endian float32, where the lines say
  *   datasets/1/…              likewise
  *   models/1/models.jsonl     the list of files, and under models/1/files/ the files as they are
+ *   (labs are not part of it: what they found out is in their reports)
  *   project.json              what is in the file, with the length and SHA-256 of every other entry; written last
  *
  * codec.ts says how lines are written. `version` is that of this layout, `schema` that of the records: files with an
@@ -38,15 +39,19 @@ const fileSchema = v.object({
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
 
-const ownerSchema = v.object({
-  kind: v.picklist(['run', 'dataset', 'model']),
-  id,
-  name: v.string(),
-  /** Path of its folder, without a slash at the end. */
-  folder: v.pipe(v.string(), v.regex(/^(runs|datasets|models)\/[1-9]\d{0,5}$/)),
-  /** Paths are those in the zip file. */
-  files: v.array(fileSchema),
-});
+const ownerSchema = v.pipe(
+  v.object({
+    kind: v.picklist(['run', 'dataset', 'model']),
+    id,
+    name: v.string(),
+    /** Path of its folder, without a slash at the end. */
+    folder: v.pipe(v.string(), v.regex(/^(runs|datasets|models)\/[1-9]\d{0,5}$/)),
+    /** Paths are those in the zip file. */
+    files: v.array(fileSchema),
+  }),
+  // An id with a slash is that of a lab's piece: no file may write into one.
+  v.check((owner) => owner.kind === 'model' || !owner.id.includes('/'), 'The id has a slash in it'),
+);
 
 const indexSchema = v.object({
   format: v.literal(FORMAT),

@@ -19,6 +19,9 @@ export const HEAD: Readonly<Record<Kind, string>> = { run: 'runs', dataset: 'dat
 const OF_MODELS: readonly string[] = ['models', HEAD.model];
 /** What came from a hub is there for everyone: it is fetched again, not copied. */
 const OF_HUBS: readonly string[] = ['hub', 'parts'];
+/** Labs are not part of projects: a lab's findings leave as its report, and its adapters as runs' do. */
+const OF_LABS: readonly string[] = ['labs', 'rewards', 'diagnosis', 'verdicts'];
+const APART = [...OF_HUBS, ...OF_LABS];
 
 /** Read at once; a record is a prompt's answers, a chunk of rows, or an adapter. */
 const BATCH = 64;
@@ -37,7 +40,7 @@ function closeForNewer(_current: number, _blocked: number | null, event: IDBVers
 
 export function storesOf(db: IDBPDatabase, kind: Kind): string[] {
   return [...db.objectStoreNames].filter(
-    (store) => !OF_HUBS.includes(store) && OF_MODELS.includes(store) === (kind === 'model'),
+    (store) => !APART.includes(store) && OF_MODELS.includes(store) === (kind === 'model'),
   );
 }
 
