@@ -47,7 +47,7 @@ export function createLabService(host: LabServiceHost): {
   ): Promise<T> => {
     const abort = new AbortController();
     underWay.add(abort);
-    const open = new Opened(host);
+    const open = new Opened();
     try {
       return await work(await contextOf(host, open, labId, emit, abort.signal));
     } catch (error) {
