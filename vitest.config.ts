@@ -18,6 +18,8 @@ export default defineConfig({
           // The fuzz tests take their short form here; see test/fuzz/fuzz.ts.
           include: ['test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
           testTimeout: 120_000,
+          // A report carries its styles within it.
+          css: { include: [/\/src\/report\//] },
         },
       },
       {

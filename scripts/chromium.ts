@@ -43,9 +43,20 @@ const netLog = (): string[] => (process.env.NET_LOG ? [`--log-net-log=${process.
  * Keeps the whole browser, its own sign-in, update and autofill services included, from every host but these: names
  * of others are not even looked up.
  */
-export function onlyHosts(...hosts: string[]): string {
-  return `--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`;
+export const onlyHosts = (...hosts: string[]): string => hostRules(only(hosts));
+
+const only = (hosts: readonly string[]): string[] => [
+  'MAP * ~NOTFOUND',
+  ...hosts.map((host) => `EXCLUDE ${host}`),
+];
+
+/** Finds one host elsewhere, 'HOST ADDRESS:PORT', and others as usual, or not at all. */
+export function mappedHost(mapping: string, alone: boolean): string {
+  const [, address = ''] = mapping.split(' ');
+  return hostRules([`MAP ${mapping}`, ...(alone ? only([address.replace(/:.*/, '')]) : [])]);
 }
+
+const hostRules = (rules: readonly string[]): string => `--host-resolver-rules=${rules.join(', ')}`;
 
 export type Gpu = 'hardware' | 'software' | 'none';
 

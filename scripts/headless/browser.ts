@@ -1,7 +1,7 @@
 /** Starts headless Chromium, opens the headless page and runs one job in it; closes everything again. */
 import type { Page } from 'playwright';
 import type { RunConfig } from '../../src/pipeline/config.ts';
-import { chromiumFlags, type Gpu, hasGpu, onlyHosts } from '../chromium.ts';
+import { chromiumFlags, type Gpu, hasGpu, mappedHost, onlyHosts } from '../chromium.ts';
 import type { LocalServer } from './server.ts';
 
 /** How long the work may take to store what it has after Ctrl-C, in milliseconds. */
@@ -39,19 +39,23 @@ export async function inBrowser<T>(
   work: (page: Page) => Promise<T>,
   stopped: T,
 ): Promise<T> {
-  const { executablePath, profile, server, line } = job;
-  const flags = chromiumFlags(gpuFor(job));
+  const { executablePath, profile, line } = job;
   // Loaded late: a mistyped flag should be told of at once.
   const { chromium } = await import('playwright');
   // A persistent context: its IndexedDB lies on the disk and may grow with it, a private one's in memory.
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    headless: true,
-    args: job.remote ? flags : [...flags, onlyHosts(new URL(server.origin).hostname)],
-    // Ctrl-C is handled below: the work stops first, then the browser.
-    handleSIGINT: false,
-    handleSIGTERM: false,
-  });
+  const context = await chromium
+    .launchPersistentContext(profile, {
+      executablePath,
+      headless: true,
+      args: [...chromiumFlags(gpuFor(job)), ...hosts(job)],
+      // Ctrl-C is handled below: the work stops first, then the browser.
+      handleSIGINT: false,
+      handleSIGTERM: false,
+    })
+    .catch((error: unknown) => {
+      if (!/ProcessSingleton|already in use/.test(String(error))) throw error;
+      throw new RunFailed('the folder is in use: another command is at work on it.');
+    });
   let interrupt: () => void = () => undefined;
   let closing = false;
   try {
@@ -82,6 +86,12 @@ export async function inBrowser<T>(
     closing = true;
     await context.close();
   }
+}
+
+/** What may be reached, and how the server is. */
+function hosts({ server: { origin, mapping }, remote }: BrowserJob): string[] {
+  if (mapping !== null) return [mappedHost(mapping, !remote)];
+  return remote ? [] : [onlyHosts(new URL(origin).hostname)];
 }
 
 async function opened(page: Page, { server, line }: BrowserJob, listeners: Listeners): Promise<Page> {

@@ -72,8 +72,8 @@ export function outPath(value: string): string {
 }
 
 /** Defaults, then --config, then the flags, then --set: the later, the stronger. */
-export function readConfig(flags: SettingFlags): RunConfig {
-  let config = flags.config === undefined ? DEFAULT_CONFIG : readConfigFile(flags.config);
+export function readConfig(flags: SettingFlags, defaults = DEFAULT_CONFIG): RunConfig {
+  let config = flags.config === undefined ? defaults : readConfigFile(flags.config);
   const assignments = (['model', 'embedder', 'backend'] as const).flatMap(
     (key): [string, string, string][] => {
       const value = flags[key];

@@ -96,7 +96,7 @@ export class ProgressPrinter {
   }
 
   /** Rewrites the line on a terminal; elsewhere a line now and then, and whenever something new begins. */
-  private rewrite(text: string, about: string): void {
+  rewrite(text: string, about: string): void {
     if (this.terminal.isTTY) {
       this.terminal.write(`\r\x1b[2K${text.slice(0, Math.max(20, this.terminal.columns - 1))}`);
       this.open = true;

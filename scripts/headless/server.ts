@@ -31,6 +31,8 @@ export interface Offer {
 
 export interface LocalServer {
   readonly origin: string;
+  /** Where the browser finds the origin's host, as it takes it: 'HOST 127.0.0.1:PORT'; null where it is the address itself. */
+  readonly mapping: string | null;
   /** Lets the page fetch from the origin of an address that the user named, too. */
   allow(url: string): void;
   /** Lets the worker that fetches models ask a hub at this address, which may be one that no site allows by itself. */
@@ -42,9 +44,22 @@ export interface LocalServer {
   close(): Promise<void>;
 }
 
-/** Starts the server on a free port, with the app from `dist`. */
-export async function startServer(dist: string): Promise<LocalServer> {
-  const token = randomBytes(16).toString('hex');
+/** What stays the same from one server to the next: what a browser stores belongs to an origin. */
+export interface Identity {
+  /** A name below localhost, which browsers take for the own machine. */
+  readonly host: string;
+  readonly token: string;
+}
+
+export const newToken = (): string => randomBytes(16).toString('hex');
+
+/**
+ * Starts the server on a free port, with the app from `dist`.
+ *
+ * @param identity for a browser profile that is used again, with the same addresses whatever the port
+ */
+export async function startServer(dist: string, identity?: Identity): Promise<LocalServer> {
+  const token = identity?.token ?? newToken();
   const offers = new Map<string, Offer>();
   const site = new Set<string>();
   const models = new Set<string>();
@@ -92,10 +107,12 @@ export async function startServer(dist: string): Promise<LocalServer> {
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('internal: the server has no port');
-  const origin = `http://127.0.0.1:${address.port}`;
+  const there = `127.0.0.1:${address.port}`;
+  const origin = `http://${identity?.host ?? there}`;
 
   return {
     origin,
+    mapping: identity ? `${identity.host} ${there}` : null,
     allow: (url) => void site.add(new URL(url).origin),
     allowHub: (url) => void models.add(new URL(url).origin),
     offer(offer) {

@@ -2,6 +2,7 @@
 import type { HubProgress } from '../hub/api.ts';
 import { isHubName } from '../hub/name.ts';
 import type { RunConfig } from '../pipeline/config.ts';
+import type { HubRecord } from '../storage/schema.ts';
 import { callback } from './client.ts';
 import { callHub } from './hub-client.ts';
 
@@ -13,32 +14,42 @@ export interface ModelProgress extends HubProgress {
 
 let fetching = false;
 
+/** Settings, and a reward model beside them where one is asked for, named by their commits. */
+export interface FetchedModels {
+  readonly config: RunConfig;
+  readonly reward: string | null;
+}
+
 /**
  * The settings with every hub's model on this device, and named by its commit: the run stays the run of these files.
  *
  * @param token of the hub, for gated models; null where there is none
+ * @param reward as a setting would name it
  */
 export async function fetchModels(
   config: RunConfig,
   token: string | null,
   say: (progress: ModelProgress) => void,
-): Promise<RunConfig> {
+  reward: string | null = null,
+): Promise<FetchedModels> {
   const { hub } = config;
   if (token !== null) await callHub((api) => api.setToken(hub, token));
-  let now = config;
-  for (const use of ['model', 'embedder'] as const) {
-    const name = config[use];
-    if (!isHubName(name)) continue;
+  const fetched = async (name: string, use: HubRecord['use']): Promise<string> => {
+    if (!isHubName(name)) return name;
     const onProgress = callback((progress: HubProgress) => say({ ...progress, name }));
     fetching = true;
     try {
-      const { pinned } = await callHub((api) => api.download({ hub, name, use }, onProgress));
-      now = { ...now, [use]: pinned };
+      return (await callHub((api) => api.download({ hub, name, use }, onProgress))).pinned;
     } finally {
       fetching = false;
     }
-  }
-  return now;
+  };
+  const model = await fetched(config.model, 'model');
+  const embedder = await fetched(config.embedder, 'embedder');
+  return {
+    config: { ...config, model, embedder },
+    reward: reward === null ? null : await fetched(reward, 'reward'),
+  };
 }
 
 export async function stopFetching(): Promise<void> {

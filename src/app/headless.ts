@@ -1,6 +1,6 @@
-/** The page behind `npm run selfcontrast`: no view, one job, driven by scripts/selfcontrast.ts. */
+/** The page behind `npm run selfcontrast` and `npm run lab`: no view, one job, driven by scripts. */
 import type { RunConfig } from '../pipeline/config.ts';
-import type { Dataset, RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
+import type { RunError, RunEvent, RunManifest } from '../pipeline/types.ts';
 import type { CheckResult, ExportFile } from '../pipeline/worker-api.ts';
 import { callWorker, runStored } from './client.ts';
 import {
@@ -9,7 +9,9 @@ import {
   type HeadlessExtras,
   writeExtras,
 } from './headless-exports.ts';
+import { type LabJob, type LabResult, lab } from './headless-lab.ts';
 import { fetchModels, type ModelProgress, stopFetching } from './headless-models.ts';
+import { fetchDataset, post } from './headless-transfer.ts';
 import { host } from './host.ts';
 import { withRun } from './locks.ts';
 
@@ -44,7 +46,9 @@ export interface HeadlessApi {
   remove(runId: string): Promise<void>;
   /** Goes on with a stored run; files are posted as those of a job are. */
   resume(runId: string, inbox: string | null): Promise<HeadlessResult>;
-  /** Ends the run at the next safe point; `start` then answers 'stopped'. */
+  /** Creates the lab of a job, or goes on with the one that this browser profile holds. */
+  lab(job: LabJob): Promise<LabResult>;
+  /** Ends the run or the lab at the next safe point; `start` or `lab` then answers 'stopped'. */
   stop(): Promise<void>;
 }
 
@@ -80,7 +84,8 @@ function start(job: HeadlessJob): Promise<HeadlessResult> {
 }
 
 async function create({ config: asked, token = null, name, dataset }: HeadlessJob): Promise<string> {
-  const config = await fetchModels(asked, token, (progress) => window.onSelfContrastModel?.(progress));
+  const say = (progress: ModelProgress) => window.onSelfContrastModel?.(progress);
+  const { config } = await fetchModels(asked, token, say);
   const { id: datasetId } = await (await host.data()).save(await fetchDataset(dataset));
   const { id } = await host.createRun({ name, config, datasetId });
   return id;
@@ -126,21 +131,6 @@ function onEvent(event: RunEvent): void {
   if (FORWARDED.has(event.type)) window.onSelfContrastEvent?.(event);
 }
 
-/** Files go one by one through the local server: megabytes have no place in the browser's debugging channel. */
-async function post(files: readonly ExportFile[], inbox: string): Promise<void> {
-  for (const { path, bytes } of files) {
-    const url = inbox + path.split('/').map(encodeURIComponent).join('/');
-    const response = await fetch(url, { method: 'POST', body: new Blob([bytes as Uint8Array<ArrayBuffer>]) });
-    if (!response.ok) throw new Error(`writing ${path} failed (HTTP ${response.status})`);
-  }
-}
-
-async function fetchDataset(url: string): Promise<Dataset> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the data set could not be fetched (HTTP ${response.status})`);
-  return response.json();
-}
-
 /** What the worker said went wrong, or the bare error where it had no time to say so. */
 function runError(error: unknown): RunError {
   if (manifest?.error !== undefined) return manifest.error;
@@ -150,4 +140,12 @@ function runError(error: unknown): RunError {
 
 const remove = (id: string): Promise<void> => withRun(id, () => host.deleteRun(id));
 
-window.selfContrast = { start, create, runs: host.listRuns, remove, resume, stop };
+window.selfContrast = {
+  start,
+  create,
+  runs: host.listRuns,
+  remove,
+  resume,
+  lab: (job) => lab(job, () => stopping),
+  stop,
+};

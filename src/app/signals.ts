@@ -86,9 +86,11 @@ export const runsOpen = signal(false);
 /** The lab that is looked at in place of a stage: its id, 'new', or '' for the list of labs; null is none. */
 export const labOpen = signal<string | null>(null);
 /** Name of the lab at work here, and how far it is in 0..1; null while none is. */
-export const labAtWork = signal<{ readonly id: string; readonly name: string; readonly share: number } | null>(
-  null,
-);
+export const labAtWork = signal<{
+  readonly id: string;
+  readonly name: string;
+  readonly share: number;
+} | null>(null);
 /** Bytes of runs as they were measured, and the names of their data sets. */
 export const runSizes = signal<ReadonlyMap<string, RunSize>>(new Map());
 /** The export or import that is under way. */

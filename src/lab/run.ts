@@ -70,7 +70,12 @@ export async function runLab(context: LabContext, split: Split = 'working'): Pro
 }
 
 /** @throws ConfigError with one line a problem */
-export function checkLab({ arms, seeds, config, finalShare }: LabManifest): void {
+export function checkLab({
+  arms,
+  seeds,
+  config,
+  finalShare,
+}: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare'>): void {
   const ids = arms.map(({ id }) => id);
   const repeated = ids.filter((id, i) => ids.indexOf(id) !== i);
   const problems = [

@@ -1,8 +1,6 @@
 /** What the model worker does: opens device, model and storage, and runs the pipeline on stored runs. */
-import { openDevice } from '../engine/backend.ts';
-import { loadLanguageModel } from '../engine/language-model.ts';
-import { readJson } from '../engine/tokenizer.ts';
 import type { LanguageModel, SelfCheck, TextEmbedder } from '../engine/types.ts';
+import type { LabApi } from '../lab/worker-api.ts';
 import { AdvisedError } from '../model/advised.ts';
 import { parseModelConfig } from '../model/config.ts';
 import type { RunConfig } from '../pipeline/config.ts';
@@ -10,7 +8,6 @@ import { checkFit, type Fit, guessedLengths, type Limits, lengthsOf, plan } from
 import { checkModel } from '../pipeline/identity.ts';
 import { prepareData, promptMessages } from '../pipeline/prepare.ts';
 import { runErrorOf, runPipeline } from '../pipeline/run.ts';
-import { readStartAdapter } from '../pipeline/start-adapter.ts';
 import { totalSteps } from '../pipeline/train.ts';
 import type { Arm, DataRow, PreparedData, RunManifest } from '../pipeline/types.ts';
 import type { CheckResult, FitQuestion, ModelWorkerApi, SeenRow } from '../pipeline/worker-api.ts';
@@ -19,16 +16,18 @@ import { storageLeft } from '../storage/space.ts';
 import { deviceLimits } from './device-limits.ts';
 import { startEmbedder } from './embedder-client.ts';
 import { createExportService } from './export-service.ts';
-import { adapterSource, modelFiles } from './sources.ts';
+import { createLabService } from './lab-service.ts';
+import { createModels } from './models.ts';
 
 /**
  * @param base address of the page, under which models/ and ort/ lie
  * @param versions of the libraries, for run.json
  */
-export function createModelService(base: URL, versions: Readonly<Record<string, string>>): ModelWorkerApi {
-  const wasmPath = new URL('ort/', base).href;
+export function createModelService(
+  base: URL,
+  versions: Readonly<Record<string, string>>,
+): ModelWorkerApi & LabApi {
   let storage: Promise<Storage> | undefined;
-  let open: { key: string; model: Promise<LanguageModel> } | undefined;
   let stopping: AbortController | undefined;
 
   const opened = (): Promise<Storage> => {
@@ -42,38 +41,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
 
   const store = async (id: string) => (await opened()).run(id);
 
-  /** The model of a run's settings; kept until another is asked for. */
-  const modelOf = async ({ config }: RunManifest): Promise<LanguageModel> => {
-    const key = JSON.stringify([config.model, config.hub, config.backend, config.precision]);
-    if (open?.key === key) return open.model;
-    const old = open;
-    const load = async (): Promise<LanguageModel> => {
-      await old?.model.then((model) => model.dispose()).catch(() => undefined);
-      const { files, release } = await modelFiles(config, base, await opened());
-      try {
-        const device = await openDevice({ backend: config.backend, wasmPath });
-        const model = await loadLanguageModel(device, files, { precision: config.precision }).catch(
-          async (error: unknown) => {
-            await device.dispose().catch(() => undefined);
-            throw error;
-          },
-        );
-        return { ...model, dispose: () => model.dispose().finally(release) };
-      } catch (error) {
-        release();
-        throw error;
-      }
-    };
-    const model = load();
-    open = { key, model };
-    model.catch(() => {
-      if (open?.model === model) open = undefined;
-    });
-    return model;
-  };
+  const models = createModels(base, opened);
+  const modelOf = ({ config }: RunManifest): Promise<LanguageModel> => models.of(config);
 
   const fitOf = async ({ config, modelConfig, run, download }: FitQuestion): Promise<Fit> => {
-    const model = parseModelConfig(modelConfig ?? (await configOf(config)));
+    const model = parseModelConfig(modelConfig ?? (await models.configOf(config)));
     const limits = await deviceLimits(config.backend);
     const known = run === undefined ? undefined : await preparedFor(run, config);
     return plan(model, config, known ? lengthsOf(known) : guessedLengths(config), limits, download);
@@ -95,28 +67,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     return { model: await modelOf(manifest), limits: fit.limits };
   };
 
-  /** A device that failed gets no second chance: the next call opens one anew. */
-  const close = async (): Promise<void> => {
-    const failed = open;
-    open = undefined;
-    await failed?.model.then((model) => model.dispose()).catch(() => undefined);
-  };
-
-  const configOf = async (config: RunConfig): Promise<unknown> => {
-    const { files, release } = await modelFiles(config, base, await opened());
-    return readJson(files, 'config.json').finally(release);
-  };
-
   /** Looked for in the runs that are stored: what one of them has shown need not be shown again. */
   const passedCheck = async (key: string): Promise<SelfCheck | undefined> =>
     (await (await opened()).listRuns())
       .map(({ selfCheck }) => selfCheck)
       .find((check) => check?.passed && check.key === key);
-
-  const startAdapterOf = async ({ config }: RunManifest, model: LanguageModel) => {
-    const source = adapterSource(config.adapter, await opened());
-    return source ? { startAdapter: () => readStartAdapter(source, model.config, config.lora) } : {};
-  };
 
   /** The model whose results the run holds, and no other under its name. */
   const sameModel = async (manifest: RunManifest): Promise<LanguageModel> => {
@@ -126,9 +81,11 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
   };
 
   const exports = createExportService({ store, modelOf: sameModel, versions });
+  const labs = createLabService({ storage: opened, models, versions });
 
   return {
     ...exports.api,
+    ...labs.api,
     run: async (runId, onEvent, until) => {
       const runs = await store(runId);
       const manifest = await runs.manifest();
@@ -157,7 +114,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
               return embedder;
             },
             overlap: true,
-            ...(await startAdapterOf(manifest, model)),
+            ...(await models.startAdapter(manifest.config, model)),
             store: runs,
             emit: onEvent,
             signal: abort.signal,
@@ -169,7 +126,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
           until,
         );
       } catch (error) {
-        if (error instanceof AdvisedError && error.offer === 'wasm') await close();
+        if (error instanceof AdvisedError && error.offer === 'wasm') await models.close();
         if (!abort.signal.aborted) throw error;
       } finally {
         void embedder?.then((e) => e.close()).catch(() => undefined);
@@ -179,6 +136,7 @@ export function createModelService(base: URL, versions: Readonly<Record<string, 
     stop: async () => {
       stopping?.abort(new Error('stopped'));
       exports.stop(new Error('stopped'));
+      labs.stop(new Error('stopped'));
     },
     check: async (runId) => {
       const runs = await store(runId);

@@ -8,7 +8,14 @@ import type {
   TokenizedPrompt,
 } from '../pipeline/types.ts';
 import { readItems } from './chunks.ts';
-import { type DatasetWriter, removeDataset, saveDataset, sweepDatasets, writeDataset } from './datasets.ts';
+import {
+  type DatasetWriter,
+  loadDataset,
+  removeDataset,
+  saveDataset,
+  sweepDatasets,
+  writeDataset,
+} from './datasets.ts';
 import { need } from './errors.ts';
 import type { Database } from './schema.ts';
 
@@ -16,6 +23,8 @@ import type { Database } from './schema.ts';
 export interface DataStore {
   /** @throws StorageError where there is no such data set */
   info(dataset: string): Promise<DatasetInfo>;
+  /** All of a data set. @throws StorageError where there is no such data set */
+  load(dataset: string): Promise<Dataset>;
   rows(dataset: string, part: 'rows' | 'heldOut', from: number, to: number): Promise<DataRow[]>;
   /** Of a data set, or of a run's prepared data (which has no duplicates). */
   refused(owner: string, part: 'refused' | 'duplicates', from: number, to: number): Promise<RefusedRow[]>;
@@ -33,6 +42,7 @@ export interface DataStore {
 export function dataStore(db: Database): DataStore {
   return {
     info: (dataset) => need(db.get('datasets', dataset), 'The data set'),
+    load: (dataset) => loadDataset(db, dataset),
     rows: (dataset, part, from, to) => readItems(db.transaction('rows').store, dataset, part, from, to),
     refused: (owner, part, from, to) => readItems(db.transaction('refused').store, owner, part, from, to),
     prepared: (run) => db.get('prepared', run),

@@ -45,10 +45,10 @@ async function allRows({ info, unstored }: Pick<OpenData, 'info' | 'unstored'>):
 export async function labFacts(): Promise<PlanFacts | null> {
   try {
     const { data, imported } = await labData();
-    const rows = await allRows(data);
-    const hasRejected = rows.some(({ rejected = [] }) => rejected.length > 0);
-    const answers = imported === null ? 0 : answersAPrompt(importedAnswers(await allRows(imported), rows));
-    return { hasRejected, imported: answers };
+    const hasRejected = data.info.counts.withRejected > 0;
+    if (imported === null) return { hasRejected, imported: 0 };
+    const [theirs, rows] = [await allRows(imported), await allRows(data)];
+    return { hasRejected, imported: answersAPrompt(importedAnswers(theirs, rows)) };
   } catch (error) {
     problem.value = problemOf('The data could not be read', error, 'Nothing was changed.');
     return null;

@@ -1,10 +1,11 @@
 /** The report of a lab or a run, as files. */
-import type { ExportFile } from '../../pipeline/worker-api.ts';
+
 import { slugOf } from '../../pipeline/slug.ts';
+import type { ExportFile } from '../../pipeline/worker-api.ts';
 import { callWorker } from '../client.ts';
-import { lab, split } from '../lab/signals.ts';
+import { lab, printing, split } from '../lab/signals.ts';
 import { problemOf } from '../problems.ts';
-import { problem, said, view } from '../signals.ts';
+import { problem, view } from '../signals.ts';
 import { save } from './download.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -57,18 +58,13 @@ export function downloadRunReport(which: ReportFile): Promise<void> {
   });
 }
 
-/** The report in a frame of its own, handed to the browser's print dialog; the page itself stays as it is. */
-export function printLabReport(): Promise<void> {
-  return attempt(async () => {
-    const { manifest } = lab.value;
-    if (manifest === null) return;
-    const files = await callWorker((api) => api.labFiles(manifest.id, split.value));
-    const file = files.find(({ path }) => path === 'report.html');
-    if (file === undefined) throw new Error('There is no report yet.');
-    const url = URL.createObjectURL(new Blob([Uint8Array.from(file.bytes)], { type: 'text/html' }));
-    const opened = window.open(url, '_blank');
-    if (opened === null) said.value = 'The browser did not let the report open; download it and print it from there.';
-    else opened.addEventListener('load', () => opened.print());
-    window.setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  });
+/** Prints the report as the page draws it: everything else is hidden while it is printed. */
+export function printLabReport(): void {
+  const done = () => {
+    printing.value = false;
+  };
+  printing.value = true;
+  window.addEventListener('afterprint', done, { once: true });
+  // Once it is drawn.
+  requestAnimationFrame(() => requestAnimationFrame(() => window.print()));
 }

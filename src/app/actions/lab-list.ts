@@ -1,5 +1,6 @@
 /** The list of labs and the open one: make, open, name, delete. */
 import { batch } from '@preact/signals';
+import type { PlanFacts } from '../../lab/plans.ts';
 import { labConfig } from '../../lab/plans.ts';
 import type { LabManifest, LabStore } from '../../lab/types.ts';
 import { visible } from '../../model/text.ts';
@@ -26,7 +27,6 @@ import { withProjectWorker } from '../project-client.ts';
 import { config } from '../settings.ts';
 import { problem, said } from '../signals.ts';
 import { importedFor, labData } from './lab-data.ts';
-import type { PlanFacts } from '../../lab/plans.ts';
 import { refreshReport } from './lab-report.ts';
 import { openLab } from './runs.ts';
 import { measureStorage } from './space.ts';
@@ -39,7 +39,11 @@ export async function listLabs(): Promise<void> {
   try {
     labs.value = await (await host.labs()).list();
   } catch (error) {
-    problem.value = problemOf('The labs could not be listed', error, 'They are still stored; reload the page.');
+    problem.value = problemOf(
+      'The labs could not be listed',
+      error,
+      'They are still stored; reload the page.',
+    );
   }
 }
 

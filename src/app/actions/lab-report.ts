@@ -1,4 +1,6 @@
 /** What is known of the open lab by now, read from the worker; while it works, not more often than it is worth. */
+import { batch } from '@preact/signals';
+import type { Split } from '../../lab/types.ts';
 import { callWorker } from '../client.ts';
 import { lab, split } from '../lab/signals.ts';
 import { withReport } from '../lab/state.ts';
@@ -44,4 +46,16 @@ async function read(): Promise<void> {
 export function refreshSoon(): void {
   if (timer !== 0) return;
   timer = window.setTimeout(() => void refreshReport(), Math.max(LEAST_MS, took / SHARE));
+}
+
+/** Shows the results on the other part of the held-out prompts. */
+export async function showSplit(part: Split): Promise<void> {
+  if (split.value === part) return;
+  // A reading of the other part under way is not what is wanted.
+  await readingNow;
+  batch(() => {
+    split.value = part;
+    lab.value = { ...lab.value, report: null };
+  });
+  await refreshReport();
 }

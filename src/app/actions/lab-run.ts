@@ -86,7 +86,9 @@ export async function startLab(part: Split = 'working'): Promise<void> {
     await withRun(lockOf(manifest.id), () => work(manifest.id, part));
   } catch (error) {
     problem.value =
-      error instanceof RunLocked ? LOCKED : problemOf('The lab could not be started', error, 'Nothing was changed.');
+      error instanceof RunLocked
+        ? LOCKED
+        : problemOf('The lab could not be started', error, 'Nothing was changed.');
   } finally {
     batch(() => {
       labAtWork.value = null;
@@ -109,9 +111,14 @@ async function work(id: string, part: Split): Promise<void> {
   const now: Doing = doing.peek();
   const asked = now === 'pausing' || now === 'stopping';
   if (now === 'stopping') closeWorker();
-  if (failure instanceof WorkerCrash && !asked) problem.value = { ...crashProblem(failure), action: undefined };
+  if (failure instanceof WorkerCrash && !asked)
+    problem.value = { ...crashProblem(failure), action: undefined };
   else if (failure !== null && !asked)
-    problem.value = problemOf('The lab stopped', failure, 'Everything finished before is stored on this device.');
+    problem.value = problemOf(
+      'The lab stopped',
+      failure,
+      'Everything finished before is stored on this device.',
+    );
   await afterWork(id, part);
   const name = lab.value.manifest?.name ?? 'The lab';
   if (asked) announce('Paused. Everything finished is stored.');

@@ -45,7 +45,8 @@ export function followHash(): void {
     const [first, lab = ''] = name.split('/');
     runsOpen.value = name === RUNS_HASH;
     labOpen.value = first === LAB_HASH ? lab : null;
-    if (!runsOpen.value && labOpen.value === null) selected.value = STAGES.find((stage) => stage === name) ?? null;
+    if (!runsOpen.value && labOpen.value === null)
+      selected.value = STAGES.find((stage) => stage === name) ?? null;
   });
 }
 

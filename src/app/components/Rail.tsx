@@ -58,7 +58,9 @@ function StageLink({ stage, number }: { stage: Stage; number: number }) {
     <button
       type="button"
       class="stage-link"
-      aria-current={selected.value === stage && !runsOpen.value && labOpen.value === null ? 'page' : undefined}
+      aria-current={
+        selected.value === stage && !runsOpen.value && labOpen.value === null ? 'page' : undefined
+      }
       onClick={() => openStage(stage)}
     >
       <StateMark state={state} stale={stale} begun={stageStarted(run, stage)} />

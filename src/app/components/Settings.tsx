@@ -20,7 +20,9 @@ export function Settings({ stage }: { stage: Stage }) {
         <h3>Settings</h3>
         {working.value && (
           <span class="small muted">
-            {runWorking.value ? 'Pause the run to change them.' : 'A lab is at work; pause it to change them.'}
+            {runWorking.value
+              ? 'Pause the run to change them.'
+              : 'A lab is at work; pause it to change them.'}
           </span>
         )}
         {elsewhere.value && (

@@ -40,11 +40,7 @@ export function LabList() {
               <th scope="col">Lab</th>
               <th scope="col">State</th>
               <th scope="col">Plans</th>
-              <th
-                scope="col"
-                class="num"
-                data-tip="About what its records take; data sets and models apart."
-              >
+              <th scope="col" class="num" data-tip="About what its records take; data sets and models apart.">
                 Size
               </th>
               <th scope="col">Changed</th>

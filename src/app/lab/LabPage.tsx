@@ -1,11 +1,12 @@
 import { useEffect } from 'preact/hooks';
+import { Report } from '../../report/index.ts';
 import { listLabs, showLab } from '../actions/lab-list.ts';
 import { labOpen } from '../signals.ts';
 import '../styles/lab.css';
 import { LabList } from './LabList.tsx';
 import { LabView } from './LabView.tsx';
 import { NewLab } from './NewLab.tsx';
-import { lab, labs } from './signals.ts';
+import { lab, labs, printing } from './signals.ts';
 
 /** The second place of the page: the list of labs, the form for a new one, or one lab. */
 export function LabPage() {
@@ -16,6 +17,13 @@ export function LabPage() {
   }, [id]);
   if (id === 'new') return <NewLab />;
   if (id === '') return labs.value?.length === 0 ? <NewLab /> : <LabList />;
-  const { manifest } = lab.value;
+  const { manifest, report } = lab.value;
+  if (printing.value && report !== null) {
+    return (
+      <div class="lab-print">
+        <Report report={report} />
+      </div>
+    );
+  }
   return manifest?.id === id ? <LabView manifest={manifest} /> : <p class="page muted">Reading the lab.</p>;
 }

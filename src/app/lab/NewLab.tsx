@@ -3,11 +3,11 @@ import { labConfig, type PlanFacts } from '../../lab/plans.ts';
 import { labFacts } from '../actions/lab-data.ts';
 import { makeLab } from '../actions/lab-list.ts';
 import { openLab } from '../actions.ts';
+import { EXAMPLE_NAME } from '../example.ts';
 import { plural } from '../format.ts';
 import { modelName } from '../models/names.ts';
 import { config } from '../settings.ts';
 import { edits, records } from '../signals.ts';
-import { EXAMPLE_NAME } from '../example.ts';
 import { type Draft, readDraft } from './draft.ts';
 import { GridEditor } from './GridEditor.tsx';
 import { Imported } from './Imported.tsx';
@@ -69,7 +69,9 @@ export function NewLab() {
       <Fault text={faults.plans} />
       <GridEditor axes={form.axes} settings={settings} onChange={(axes) => change({ axes })} />
       <Fault text={faults.grid} />
-      {form.plans.includes('sources') && <Imported imported={form.imported} own={facts.imported} onChange={change} />}
+      {form.plans.includes('sources') && (
+        <Imported imported={form.imported} own={facts.imported} onChange={change} />
+      )}
       <section class="card" aria-label="How it is measured">
         <h3>How it is measured</h3>
         <div class="fields">
@@ -162,4 +164,3 @@ export function Words({ label, unit, help, value, fault, onInput }: WordsProps) 
     </div>
   );
 }
-

@@ -43,7 +43,6 @@ export const EMPTY_DRAFT: Draft = {
   finalPercent: '0',
 };
 
-
 /** What a draft says, or what is wrong with it. */
 export interface Reading {
   readonly plans: readonly PlanInfo[];
@@ -91,7 +90,8 @@ export function readDraft(draft: Draft, config: RunConfig, facts: PlanFacts): Re
   return { ...together(plans), seeds, finalShare, faults };
 }
 
-function readSeeds(text: string): number[] {
+/** @throws Error in words for who typed it */
+export function readSeeds(text: string): number[] {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   const seeds = parts.map(Number);
   const bad = parts.find((_, i) => !isSeed(seeds[i]));

@@ -23,6 +23,9 @@ export const labTab = signal<LabTab>('work');
 /** Which held-out prompts the results are of. */
 export const split = signal<Split>('working');
 
+/** The whole report is drawn, for the printer. */
+export const printing = signal(false);
+
 export interface Estimating {
   readonly lab: string;
   readonly estimate: LabEstimate | null;

@@ -8,6 +8,8 @@ import type { RefusedRow } from '../../pipeline/types.ts';
 import type { Choice, ComparisonKey, Verdict } from '../types.ts';
 import type { ReadVerdicts } from '../worker-api.ts';
 
+export { duels } from './duels.ts';
+
 /** What people and programs write for a choice, in small letters. */
 const CHOICES: ReadonlyMap<unknown, Choice> = new Map<unknown, Choice>([
   ['a', 'a'],

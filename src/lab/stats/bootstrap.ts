@@ -41,11 +41,28 @@ export function bootstrapMean(values: Values, options: BootstrapOptions = {}): F
  * @throws RangeError where no pair is complete
  */
 export function bootstrapGain(values: Values, reference: Values, options: BootstrapOptions = {}): Figure {
+  const { value, draws, prompts, seeds } = gainDraws(values, reference, options);
+  return figure(value, draws, { prompts, seeds });
+}
+
+/** The gain, and what it is in each resample; the same resamples for all gains over the same prompts and seeds. */
+export function gainDraws(values: Values, reference: Values, options: BootstrapOptions = {}): GainDraws {
   const { transform = (x) => x } = options;
   const ours = sample(sharing(values, reference), options);
   const theirs = sample(sharing(reference, values), options);
-  const draws = ours.draws.map((x, b) => transform(x) - transform(theirs.draws[b] ?? Number.NaN));
-  return figure(transform(ours.mean) - transform(theirs.mean), draws, ours);
+  return {
+    value: transform(ours.mean) - transform(theirs.mean),
+    draws: ours.draws.map((x, b) => transform(x) - transform(theirs.draws[b] ?? Number.NaN)),
+    prompts: ours.prompts,
+    seeds: ours.seeds,
+  };
+}
+
+export interface GainDraws {
+  readonly value: number;
+  readonly draws: Float64Array;
+  readonly prompts: number;
+  readonly seeds: number;
 }
 
 /** Only where the other has a value, too; the same values where it has all of them. */
@@ -71,7 +88,11 @@ interface Sampled {
   readonly seeds: number;
 }
 
-function figure(value: number, draws: Float64Array, { prompts, seeds }: Sampled): Figure {
+function figure(
+  value: number,
+  draws: Float64Array,
+  { prompts, seeds }: Pick<Sampled, 'prompts' | 'seeds'>,
+): Figure {
   return { value, ...percentiles(draws), n: prompts, seeds, method: 'bootstrap' };
 }
 

@@ -1,0 +1,197 @@
+/** Why it did or did not work: false negatives, diversity, and the gradient against the number of negatives. */
+import { count, figure, percent } from '../lab/format.ts';
+import { withInterval } from '../lab/measures.ts';
+import type {
+  Diversity as DiversityData,
+  FalseNegatives as FalseNegativesData,
+  Figure,
+  GradientStudy,
+} from '../lab/types.ts';
+import { Histogram } from './histogram.tsx';
+import { basis, VerdictMark } from './marks.tsx';
+import { Plot, Series } from './plot.tsx';
+import { linear, points } from './scale.ts';
+import { visible } from './text.ts';
+
+const HEIGHT = 170;
+
+const plain = ({ value, low, high }: Figure): string =>
+  `${figure(value)} (${figure(low)} to ${figure(high)})`;
+
+const JUDGES: Readonly<Record<FalseNegativesData['judge'], string>> = {
+  grader: 'the data set’s grader',
+  reward: 'the reward model, which scores them as high as the target',
+  marks: 'marks made by hand',
+};
+
+/** How many of the answers kept as negatives are as good as the target, and whether similarity tells them apart. */
+export function FalseNegatives({ data }: { data: FalseNegativesData }) {
+  const rows = [...data.byPercent].sort((a, b) => a.percent - b.percent);
+  return (
+    <>
+      <p class="lr-lead">{visible(data.verdict)}</p>
+      <p class="lr-muted">
+        {count(data.responses)} sampled answers to the training prompts, judged by {JUDGES[data.judge]}.{' '}
+        {data.auc === null
+          ? 'All answers are alike to the judge, so there is nothing to separate.'
+          : `Area under the ROC curve ${plain(data.auc)}, n = ${count(data.auc.n)}; 0.5 is chance, 1 separates all.`}
+      </p>
+      <div class="lr-columns">
+        {rows.length > 0 && <ByPercent rows={rows} />}
+        <Histogram data={data.histogram} />
+      </div>
+    </>
+  );
+}
+
+function ByPercent({ rows }: { rows: FalseNegativesData['byPercent'] }) {
+  const x = points(rows.map((row) => row.percent));
+  const y = linear([0, ...rows.map(({ share }) => share.high * 100)]);
+  const place = (value: number) => y.at(value * 100);
+  const words = rows.map(
+    ({ percent: at, share, kept }) =>
+      `a = ${at} %: ${withInterval('accuracy', share)} of ${count(kept)} kept`,
+  );
+  return (
+    <figure class="lr-figure">
+      <figcaption>
+        <h3>False negatives against the share kept</h3>
+      </figcaption>
+      <Plot
+        label={`Share of the kept negatives that are as good as the target. ${words.join('; ')}.`}
+        x={x}
+        y={y}
+        xTitle="share of answers kept, least similar first (a%)"
+        yTitle="as good as the target (%)"
+        height={HEIGHT}
+      >
+        <Series
+          height={HEIGHT}
+          points={rows.map(({ percent: at, share }, i) => ({
+            x: x.at(at),
+            y: place(share.value),
+            low: place(share.low),
+            high: place(share.high),
+            title: words[i] ?? '',
+            text: percent(share.value).replace(/ %$/, ''),
+          }))}
+        />
+      </Plot>
+    </figure>
+  );
+}
+
+/** Assumption 1: whether negatives vary more than positives. */
+export function Diversity({ data }: { data: DiversityData }) {
+  return (
+    <>
+      <p class="lr-lead">
+        <VerdictMark verdict={data.holds} /> {visible(data.verdict)}
+      </p>
+      <div class="lr-scroll">
+        <table class="lr-table">
+          <thead>
+            <tr>
+              <th scope="col">Spread of</th>
+              <th scope="col">positives</th>
+              <th scope="col">negatives</th>
+              <th scope="col">negatives less positives</th>
+              <th scope="col">n</th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.rows.map((row) => (
+              <tr key={row.what}>
+                <th scope="row" title={visible(row.help)}>
+                  {visible(row.what)}
+                </th>
+                {[row.positives, row.negatives, row.difference].map((each, i) => (
+                  <td key={i === 0 ? 'positives' : i === 1 ? 'negatives' : 'difference'}>
+                    <b>{i === 2 && each.value > 0 ? `+${figure(each.value)}` : figure(each.value)}</b>
+                    <span class="lr-interval">
+                      {figure(each.low)} to {figure(each.high)}
+                    </span>
+                  </td>
+                ))}
+                <td class="lr-muted">{count(row.difference.n)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <dl class="lr-words">
+        {data.rows.map((row) => (
+          <div key={row.what}>
+            <dt>{visible(row.what)}</dt>
+            <dd>{visible(row.help)}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+/** The theorem in practice: noise of the gradient estimate, and its angle to balanced pairs. */
+export function Gradient({ data }: { data: GradientStudy }) {
+  const cosines = data.points.flatMap(({ negatives, cosine }) =>
+    cosine ? [{ negatives, figure: cosine }] : [],
+  );
+  const noise = data.points.map((point) => ({ negatives: point.negatives, figure: point.noise }));
+  return (
+    <>
+      <p class="lr-lead">{visible(data.verdict)}</p>
+      <div class="lr-columns">
+        <OverNegatives title="Noise of the gradient" yTitle="variance over squared length" rows={noise} />
+        <OverNegatives title="Angle to balanced pairs" yTitle="cosine" rows={cosines} />
+      </div>
+      {data.balanced !== undefined && cosines.length > 0 && (
+        <p class="lr-muted">Balanced pairs: {visible(data.balanced)}.</p>
+      )}
+      {cosines.length === 0 && (
+        <p class="lr-muted">The data has no balanced pairs, so there is no angle to compare.</p>
+      )}
+    </>
+  );
+}
+
+interface OverNegativesProps {
+  readonly title: string;
+  readonly yTitle: string;
+  readonly rows: readonly { readonly negatives: number; readonly figure: Figure }[];
+}
+
+function OverNegatives({ title, yTitle, rows }: OverNegativesProps) {
+  if (rows.length === 0) return null;
+  const x = points(rows.map(({ negatives }) => negatives));
+  const y = linear([0, ...rows.flatMap(({ figure: each }) => [each.low, each.high])]);
+  const words = rows.map(
+    ({ negatives, figure: each }) => `k = ${negatives}: ${plain(each)}, n = ${basis(each)}`,
+  );
+  return (
+    <figure class="lr-figure">
+      <figcaption>
+        <h3>{title}</h3>
+      </figcaption>
+      <Plot
+        label={`${title} against the number of negatives. ${words.join('; ')}.`}
+        x={x}
+        y={y}
+        xTitle="negatives a prompt (k)"
+        yTitle={yTitle}
+        height={HEIGHT}
+      >
+        <Series
+          height={HEIGHT}
+          points={rows.map(({ negatives, figure: each }, i) => ({
+            x: x.at(negatives),
+            y: y.at(each.value),
+            low: y.at(each.low),
+            high: y.at(each.high),
+            title: words[i] ?? '',
+            text: figure(each.value),
+          }))}
+        />
+      </Plot>
+    </figure>
+  );
+}

@@ -1,0 +1,265 @@
+/** The report in Markdown: the page's order and words, with tables of figures in place of its pictures. Pure. */
+import { count, duration, figure } from '../lab/format.ts';
+import { gainText, MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
+import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
+import { originOf, settingsOf } from './about.tsx';
+import { measuresOf } from './arms.tsx';
+import { md, mdQuote, mdTable } from './markdown-text.ts';
+import { apart, armName, basis } from './marks.tsx';
+import { sortedSigns } from './signs.tsx';
+import { moment, shortened } from './text.ts';
+import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
+
+export function reportMarkdown(report: LabReport): string {
+  const parts = [
+    head(report),
+    asked(report),
+    arms(report),
+    curves(report),
+    duels(report),
+    samples(report),
+    diagnosis(report),
+    signs(report),
+    method(report),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+const MARK = { holds: '✔', fails: '✘', unclear: '?' } as const;
+
+const lines = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('\n\n');
+
+function head(report: LabReport): string {
+  return lines(
+    `# ${md(report.title)}`,
+    `${moment(report.created)} · ${md(basisOf(report))}`,
+    `**${md(answerOf(report))}**`,
+    report.findings
+      .map(({ claim, verdict, text }) => `- ${MARK[verdict]} **${verdict}**: ${md(claim)} ${md(text)}`)
+      .join('\n'),
+    notesOf(report)
+      .map((note) => `> ${md(note)}`)
+      .join('\n>\n'),
+  );
+}
+
+function asked(report: LabReport): string {
+  if (report.plans.length === 0) return '';
+  const items = report.plans.map((plan) => {
+    const claim = plan.claim === undefined ? '' : ` The paper’s claim: ${md(plan.claim)}`;
+    const names = plan.arms.map((id) => md(armName(report, id))).join(', ');
+    return `- **${md(plan.question)}**${claim} Compared: ${names}.`;
+  });
+  return lines('## What was asked', items.join('\n'));
+}
+
+const cell = (measure: Measure, value: Figure | undefined): string =>
+  value === undefined ? '–' : withInterval(measure, value);
+
+function arms(report: LabReport): string {
+  if (report.arms.length === 0) return '';
+  const { mainMeasure: main, reference } = report;
+  const name = (arm: ArmRow) => md(armName(report, arm.id));
+  const gain = (arm: ArmRow) => {
+    const value = arm.gain[main];
+    if (arm.id === reference) return 'reference';
+    return value ? `${gainText(main, value)}, ${apart(main, value)}` : '–';
+  };
+  const rows = report.arms.map((arm) => {
+    const own = arm.figures[main];
+    const state = arm.state === 'done' ? '' : ` (${arm.state}${arm.error ? `: ${md(arm.error)}` : ''})`;
+    return [
+      `${name(arm)}${state}`,
+      cell(main, own),
+      gain(arm),
+      cell('winRateTarget', arm.winRate),
+      own ? basis(own) : '–',
+    ];
+  });
+  const head = ['Arm', MEASURE_INFO[main].name, `gain over ${md(armName(report, reference))}`, 'wins', 'n'];
+  const measures = measuresOf(report);
+  const all = report.arms
+    .filter(({ figures }) => Object.keys(figures).length > 0)
+    .map((arm) => [name(arm), ...measures.map((measure) => cell(measure, arm.figures[measure]))]);
+  return lines(
+    '## The arms',
+    'In brackets are 95 % intervals. A gain is paired by prompt and seed; it is unclear where its interval holds zero.',
+    mdTable(head, rows),
+    measures.length > 1 ? '### All measures' : '',
+    measures.length > 1
+      ? mdTable(['Arm', ...measures.map((measure) => MEASURE_INFO[measure].name)], all)
+      : '',
+    measures.length > 1
+      ? measures.map((measure) => `- ${MEASURE_INFO[measure].name}: ${MEASURE_INFO[measure].help}`).join('\n')
+      : '',
+  );
+}
+
+function curves(report: LabReport): string {
+  if (report.curves.length === 0) return '';
+  const each = report.curves.flatMap(({ title, axis, measure, points, reference }) => [
+    `### ${md(title)}`,
+    mdTable(
+      [md(axis), MEASURE_INFO[measure].label, 'n'],
+      [
+        ...points.map(({ x, figure: value }) => [String(x), cell(measure, value), basis(value)]),
+        ...(reference
+          ? [[md(reference.name), cell(measure, reference.figure), basis(reference.figure)]]
+          : []),
+      ],
+    ),
+  ]);
+  return lines('## Curves', ...each);
+}
+
+function duels(report: LabReport): string {
+  if (report.duels.length === 0) return '';
+  const rows = report.duels.map(({ judge, armA, armB, wins, ties, losses, winRate }) => [
+    md(judge),
+    `${md(armName(report, armA))} against ${md(armName(report, armB))}`,
+    `${wins} / ${ties} / ${losses}`,
+    withInterval('winRateTarget', winRate),
+    count(winRate.n),
+  ]);
+  return lines(
+    '## Judged side by side',
+    mdTable(['Judge', 'Arms', 'won / tied / lost', 'win rate, ties half', 'n'], rows),
+  );
+}
+
+function samples(report: LabReport): string {
+  if (report.samples.length === 0) return '';
+  const quote = (text: string) => {
+    if (text.trim() === '') return '(empty)';
+    const { text: shown, more } = shortened(text);
+    return lines(mdQuote(shown), more > 0 ? `… ${count(more)} more characters` : '');
+  };
+  const each = report.samples.flatMap(({ prompt, target, answers }, i) => [
+    `### Prompt ${i + 1}`,
+    quote(prompt),
+    ...(target === undefined ? [] : ['target:', quote(target)]),
+    ...answers.flatMap(({ arm, text, correct, similarity }) => {
+      const scores = [
+        correct === undefined ? '' : correct ? '✔ correct' : '✘ wrong',
+        similarity === undefined ? '' : `similarity ${measured('similarity', similarity)}`,
+      ].filter((part) => part !== '');
+      return [
+        `${md(armName(report, arm))}${scores.length > 0 ? ` (${scores.join(', ')})` : ''}:`,
+        quote(text),
+      ];
+    }),
+  ]);
+  return lines('## Answers beside each other', ...each);
+}
+
+const plain = ({ value, low, high }: Figure): string =>
+  `${figure(value)} (${figure(low)} to ${figure(high)})`;
+
+function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabReport): string {
+  return lines(
+    ...(falseNegatives
+      ? [
+          '## Why: false negatives',
+          md(falseNegatives.verdict),
+          falseNegatives.auc
+            ? `Area under the ROC curve: ${plain(falseNegatives.auc)}, n = ${count(falseNegatives.auc.n)}.`
+            : '',
+          mdTable(
+            ['a%', 'as good as the target', 'kept'],
+            falseNegatives.byPercent.map(({ percent, share, kept }) => [
+              String(percent),
+              withInterval('accuracy', share),
+              count(kept),
+            ]),
+          ),
+        ]
+      : []),
+    ...(diversity
+      ? [
+          '## Why: do negatives vary more than positives?',
+          `${MARK[diversity.holds]} **${diversity.holds}**: ${md(diversity.verdict)}`,
+          mdTable(
+            ['Spread of', 'positives', 'negatives', 'negatives less positives', 'n'],
+            diversity.rows.map((row) => [
+              md(row.what),
+              plain(row.positives),
+              plain(row.negatives),
+              plain(row.difference),
+              count(row.difference.n),
+            ]),
+          ),
+        ]
+      : []),
+    ...(gradient
+      ? [
+          '## Why: the gradient',
+          md(gradient.verdict),
+          mdTable(
+            ['k', 'variance over squared length', 'cosine to balanced pairs', 'n'],
+            gradient.points.map(({ negatives, noise, cosine }) => [
+              String(negatives),
+              plain(noise),
+              cosine ? plain(cosine) : '–',
+              basis(noise),
+            ]),
+          ),
+        ]
+      : []),
+  );
+}
+
+const SIGN_WORDS = { seen: '✘ seen', 'not-seen': '✔ not seen', unknown: 'not known' } as const;
+
+function signs(report: LabReport): string {
+  if (report.signs.length === 0) return '';
+  const items = sortedSigns(report.signs).map((sign) => {
+    const where =
+      sign.arm === undefined
+        ? ''
+        : ` (${md(armName(report, sign.arm))}${sign.seed === undefined ? '' : `, seed ${sign.seed}`})`;
+    const advice = sign.state === 'seen' ? ` ${md(sign.suggestion)}` : '';
+    return `- **${SIGN_WORDS[sign.state]}**: ${md(sign.title)}${where}. ${md(sign.evidence)}. Threshold: ${md(sign.threshold)}.${advice}`;
+  });
+  return lines('## Signs of failure', items.join('\n'));
+}
+
+function method(report: LabReport): string {
+  const what = new Map(report.armSettings.map(({ arm, text }) => [arm, text]));
+  return lines(
+    '## How it was computed',
+    ...methodOf(report).map(md),
+    report.arms.length === 0
+      ? ''
+      : mdTable(
+          ['Arm', 'how it comes about', 'steps', 'pairs', 'tokens trained on', 'time'],
+          report.arms.map((arm) => [
+            md(armName(report, arm.id)),
+            md(what.get(arm.id) ?? ''),
+            count(arm.steps),
+            count(arm.pairs),
+            count(arm.trainedTokens),
+            arm.seconds === 0 ? '–' : duration(arm.seconds),
+          ]),
+        ),
+    '### Made of',
+    mdTable(
+      ['what', 'value'],
+      originOf(report).map(({ what: name, value }) => [md(name), md(value)]),
+      false,
+    ),
+    '### Settings that all arms share',
+    mdTable(
+      ['setting', 'value'],
+      settingsOf(report.config).map(({ key, value }) => [md(key), md(value)]),
+      false,
+    ),
+    '### Time',
+    mdTable(
+      ['piece', 'time'],
+      [...report.timings, { label: 'all together', seconds: report.seconds }].map((each) => [
+        md(each.label),
+        duration(each.seconds),
+      ]),
+    ),
+  );
+}
