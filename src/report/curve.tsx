@@ -1,4 +1,4 @@
-import { MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
+import { interval, MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
 import type { Curve, Figure, Measure } from '../lab/types.ts';
 import { basis } from './marks.tsx';
 import { across, Plot, px, Series } from './plot.tsx';
@@ -66,7 +66,7 @@ export function CurveChart({ curve }: { curve: Curve }) {
             low: place(figure.low),
             high: place(figure.high),
             title: `${visible(arm)}: ${said(measure, figure)}`,
-            text: measured(measure, figure.value).replace(/ %$/, ''),
+            text: interval(measure, figure).value.replace(/ %$/, ''),
           }))}
         />
       </Plot>

@@ -1,6 +1,6 @@
 /** Why it did or did not work: false negatives, diversity, and the gradient against the number of negatives. */
-import { count, figure, percent } from '../lab/format.ts';
-import { withInterval } from '../lab/measures.ts';
+import { count, percent } from '../lab/format.ts';
+import { plainInterval, plainText, withInterval } from '../lab/measures.ts';
 import type {
   Diversity as DiversityData,
   FalseNegatives as FalseNegativesData,
@@ -14,9 +14,6 @@ import { linear, points } from './scale.ts';
 import { prose, visible } from './text.ts';
 
 const HEIGHT = 170;
-
-const plain = ({ value, low, high }: Figure): string =>
-  `${figure(value)} (${figure(low)} to ${figure(high)})`;
 
 const JUDGES: Readonly<Record<FalseNegativesData['judge'], string>> = {
   grader: 'the data set’s grader',
@@ -34,7 +31,7 @@ export function FalseNegatives({ data }: { data: FalseNegativesData }) {
         {count(data.responses)} sampled answers to the training prompts, judged by {JUDGES[data.judge]}.{' '}
         {data.auc === null
           ? 'All answers are alike to the judge, so there is nothing to separate.'
-          : `Area under the ROC curve ${plain(data.auc)}, n = ${count(data.auc.n)}; 0.5 is chance, 1 separates all.`}
+          : `Area under the ROC curve ${plainText(data.auc)}, n = ${count(data.auc.n)}; 0.5 is chance, 1 separates all.`}
       </p>
       <div class="lr-columns">
         {rows.length > 0 && <ByPercent rows={rows} />}
@@ -105,14 +102,15 @@ export function Diversity({ data }: { data: DiversityData }) {
                 <th scope="row" title={visible(row.help)}>
                   {visible(row.what)}
                 </th>
-                {[row.positives, row.negatives, row.difference].map((each, i) => (
-                  <td key={i === 0 ? 'positives' : i === 1 ? 'negatives' : 'difference'}>
-                    <b>{i === 2 && each.value > 0 ? `+${figure(each.value)}` : figure(each.value)}</b>
-                    <span class="lr-interval">
-                      {figure(each.low)} to {figure(each.high)}
-                    </span>
-                  </td>
-                ))}
+                <td>
+                  <Spread figure={row.positives} />
+                </td>
+                <td>
+                  <Spread figure={row.negatives} />
+                </td>
+                <td>
+                  <Spread figure={row.difference} sign />
+                </td>
                 <td class="lr-muted">{count(row.difference.n)}</td>
               </tr>
             ))}
@@ -127,6 +125,19 @@ export function Diversity({ data }: { data: DiversityData }) {
           </div>
         ))}
       </dl>
+    </>
+  );
+}
+
+function Spread({ figure: data, sign = false }: { figure: Figure; sign?: boolean }) {
+  const { value, low, high } = plainInterval(data);
+  const plus = (text: string, of: number) => (sign && of > 0 ? `+${text}` : text);
+  return (
+    <>
+      <b>{plus(value, data.value)}</b>
+      <span class="lr-interval">
+        {plus(low, data.low)} to {plus(high, data.high)}
+      </span>
     </>
   );
 }
@@ -165,7 +176,7 @@ function OverNegatives({ title, yTitle, rows }: OverNegativesProps) {
   const x = points(rows.map(({ negatives }) => negatives));
   const y = linear([0, ...rows.flatMap(({ figure: each }) => [each.low, each.high])]);
   const words = rows.map(
-    ({ negatives, figure: each }) => `k = ${negatives}: ${plain(each)}, n = ${basis(each)}`,
+    ({ negatives, figure: each }) => `k = ${negatives}: ${plainText(each)}, n = ${basis(each)}`,
   );
   return (
     <figure class="lr-figure">
@@ -188,7 +199,7 @@ function OverNegatives({ title, yTitle, rows }: OverNegativesProps) {
             low: y.at(each.low),
             high: y.at(each.high),
             title: words[i] ?? '',
-            text: figure(each.value),
+            text: plainInterval(each).value,
           }))}
         />
       </Plot>

@@ -1,4 +1,4 @@
-import { difference, differenceUnit, gainText, MEASURE_INFO } from '../lab/measures.ts';
+import { differences, differenceUnit, gainText, MEASURE_INFO } from '../lab/measures.ts';
 import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
 import { ApartMark, ArmName, apart, armName, basis } from './marks.tsx';
 import { linear, type Scale, tickText } from './scale.ts';
@@ -103,6 +103,7 @@ function Row({ report, arm, gain, by, measure, scale }: RowProps) {
   const beyond = share(gain.low) < -1e-9 ? 'left' : share(gain.high) > 1 + 1e-9 ? 'right' : null;
   const inside = share(gain.value) >= 0 && share(gain.value) <= 1;
   const zero = at(scale.at(0));
+  const words = differences(measure, gain);
   const label = `${armName(report, arm.id)}: ${gainText(measure, gain)}, ${apart(measure, gain)}`;
   return (
     <tr>
@@ -132,9 +133,9 @@ function Row({ report, arm, gain, by, measure, scale }: RowProps) {
         </svg>
       </td>
       <td class="lr-gain">
-        <b>{difference(measure, gain.value)}</b>{' '}
+        <b>{words.value}</b>{' '}
         <span class="lr-muted">
-          ({difference(measure, gain.low)} to {difference(measure, gain.high)})
+          ({words.low} to {words.high})
         </span>{' '}
         <ApartMark measure={measure} gain={gain} />
       </td>

@@ -1,6 +1,6 @@
 /** The report in Markdown: the page's order and words, with tables of figures in place of its pictures. Pure. */
-import { count, duration, figure } from '../lab/format.ts';
-import { gainText, MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
+import { count, duration } from '../lab/format.ts';
+import { gainText, MEASURE_INFO, measured, plainText, withInterval } from '../lab/measures.ts';
 import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
 import { originOf, settingsOf } from './about.tsx';
 import { measuresOf } from './arms.tsx';
@@ -152,9 +152,6 @@ function samples(report: LabReport): string {
   return lines('## Answers beside each other', ...each);
 }
 
-const plain = ({ value, low, high }: Figure): string =>
-  `${figure(value)} (${figure(low)} to ${figure(high)})`;
-
 function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabReport): string {
   return lines(
     ...(falseNegatives
@@ -162,7 +159,7 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
           '## Why: false negatives',
           md(falseNegatives.verdict),
           falseNegatives.auc
-            ? `Area under the ROC curve: ${plain(falseNegatives.auc)}, n = ${count(falseNegatives.auc.n)}.`
+            ? `Area under the ROC curve: ${plainText(falseNegatives.auc)}, n = ${count(falseNegatives.auc.n)}.`
             : '',
           mdTable(
             ['a%', 'as good as the target', 'kept'],
@@ -182,9 +179,9 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
             ['Spread of', 'positives', 'negatives', 'negatives less positives', 'n'],
             diversity.rows.map((row) => [
               md(row.what),
-              plain(row.positives),
-              plain(row.negatives),
-              plain(row.difference),
+              plainText(row.positives),
+              plainText(row.negatives),
+              plainText(row.difference),
               count(row.difference.n),
             ]),
           ),
@@ -198,8 +195,8 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
             ['k', 'variance over squared length', 'cosine to balanced pairs', 'n'],
             gradient.points.map(({ negatives, noise, cosine }) => [
               String(negatives),
-              plain(noise),
-              cosine ? plain(cosine) : '–',
+              plainText(noise),
+              cosine ? plainText(cosine) : '–',
               basis(noise),
             ]),
           ),

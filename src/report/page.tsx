@@ -13,8 +13,10 @@ import { GainPlot } from './forest.tsx';
 import { Histogram } from './histogram.tsx';
 import { Samples } from './samples.tsx';
 import { Signs } from './signs.tsx';
+import chartsCss from './styles/charts.css?raw';
 import pageCss from './styles/page.css?raw';
 import reportCss from './styles/report.css?raw';
+import tablesCss from './styles/tables.css?raw';
 import tokensCss from './styles/tokens.css?raw';
 import { moment, prose, visible } from './text.ts';
 import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
@@ -23,6 +25,8 @@ import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
 export function reportPage(report: LabReport): string {
   return `<!doctype html>\n${renderToString(<Document report={report} />)}\n`;
 }
+
+const CSS = ['', tokensCss, pageCss, reportCss, tablesCss, chartsCss].join('\n');
 
 /** Nothing of the page may be fetched or run, whatever text it holds. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
@@ -37,7 +41,7 @@ function Document({ report }: { report: LabReport }) {
         <meta name="referrer" content="no-referrer" />
         <title>{visible(report.title)}</title>
         {/* Our own files alone, in which no tag can end: text that is not ours never comes here. */}
-        <style dangerouslySetInnerHTML={{ __html: `\n${tokensCss}${pageCss}${reportCss}` }} />
+        <style dangerouslySetInnerHTML={{ __html: CSS }} />
       </head>
       <body>
         <main>
