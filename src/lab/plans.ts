@@ -226,7 +226,7 @@ function sourcesPlan(config: RunConfig, imported: number): Plan {
 export interface PlanFacts {
   /** Whether the data set brings rejected answers. */
   readonly hasRejected: boolean;
-  /** Answers a prompt that the imported file has, where there is one. */
+  /** Answers a prompt that nine in ten of the imported file's prompts have (imported.ts); 0 without a file. */
   readonly imported: number;
 }
 
