@@ -151,7 +151,7 @@ function rounds(count: number, set: Overrides): TrainedSpec {
 
 function baselinesPlan(hasRejected: boolean): Plan {
   // SPIN (arXiv 2401.01335): one own answer a prompt, unfiltered.
-  const spin: Overrides = { 'dpo.negatives': 1, 'filter.mode': 'all' };
+  const spin: Overrides = { 'sample.n': 1, 'dpo.negatives': 1, 'filter.mode': 'all' };
   const arms: ArmSpec[] = [
     SFT,
     BASE,
