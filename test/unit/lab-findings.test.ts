@@ -135,8 +135,8 @@ test('of a handful of prompts nothing is claimed; what cannot be measured is sai
     records: run.records.map((record) => ({ ...record, answers: [{ text: 'x', tokens: 1 }] })),
   }));
   expect(summarise({ ...bare, answers }).findings[0]?.text).toBe(
-    'Not known: own answers, k = 8 has answers, but nothing to tell similarity to the target by; ' +
-      'other models’ answers, k = 8 has answers, but nothing to tell similarity to the target by.',
+    'Not known: own answers, k = 6 has answers, but nothing to tell similarity to the target by; ' +
+      'other models’ answers, k = 6 has answers, but nothing to tell similarity to the target by.',
   );
 });
 
