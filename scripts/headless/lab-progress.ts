@@ -43,7 +43,8 @@ export class LabPrinter {
 /** e.g. `[12/54] SFT, seed 2  40/188 steps  3.4/s  whole 21 %  6:03 left`. */
 export function labProgressText(progress: LabProgress): string {
   const { piecesDone, pieces, label, done, total, unit, rate, share, secondsLeft } = progress;
-  const parts = [`[${Math.min(piecesDone + 1, pieces)}/${pieces}] ${label}`, `${done}/${total} ${unit}`];
+  const parts = [`[${Math.min(piecesDone + 1, pieces)}/${pieces}] ${label}`];
+  if (unit !== '') parts.push(`${done}/${total} ${unit}`);
   if (rate > 0) parts.push(`${short(rate)}/s`);
   parts.push(`whole ${Math.floor(100 * share)} %`);
   if (secondsLeft !== null) parts.push(`${duration(secondsLeft)} left`);

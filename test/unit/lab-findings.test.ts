@@ -11,7 +11,7 @@ test('negatives: an effect that is there is found, with its size, interval, prom
   expect(told(findings)).toEqual([
     'holds: 16 negatives are better than 1.',
     'holds: Self-Contrast with 16 negatives beats SFT.',
-    'holds: Each doubling of the negatives helps, on average.',
+    'holds: Doubling the negatives helps, on average.',
     'unclear: The step from 8 to 16 negatives still helps: no plateau by then.',
   ]);
   expect(findings[0]?.text).toMatch(

@@ -127,7 +127,8 @@ describe('a lab on the default model (WASM in Node)', () => {
     for (const label of ['SFT', 'answers for SFT', 'k = 2', 'evaluation of k = 2']) {
       const abort = new AbortController();
       const emit = (event: LabEvent) => {
-        if (event.type === 'progress' && event.progress.label === label) abort.abort(new Error('stopped'));
+        if (event.type !== 'progress' || event.progress.label !== label) return;
+        if (event.progress.done > 0) abort.abort(new Error('stopped'));
       };
       await expect(run(lab, { signal: abort.signal, emit })).rejects.toThrow('stopped');
       stops++;
