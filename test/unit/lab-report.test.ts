@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { type Figure, type LabReport, MEASURES } from '../../src/lab/types.ts';
 import { defaultConfig } from '../../src/pipeline/config.ts';
 import { reportFiles } from '../../src/report/index.ts';
-import { figureOf, sampleReport } from '../fixtures/lab-report.ts';
+import { sampleReport } from '../fixtures/lab-report.ts';
+import { figureOf } from '../fixtures/lab-report-figures.ts';
 import { wellFormed } from '../fixtures/well-formed.ts';
 
 /** Of the files, in UTF-8. */
@@ -60,6 +61,9 @@ test('the page says claims, figures with their intervals and n, signs, settings 
     'Of 3 claims tested on word-helper, 1 holds, 1 fails and 1 stays unclear.',
     'Best of the arms is a = 75 % with 66.0 % correct answers, +4.8 points (+2.3 to +7.3) against SFT.',
     'holdsMore negatives help, up to 16.',
+    'failed in part: seed 2: the device was lost',
+    'SFT · k = 1mouseswrongsimilarity 0.840',
+    'k = 8 · a = 75 %micecorrectsimilarity 1.000',
     'failed: the loss is not a number after step 12: lower dpo.learningRate',
     '65.9 %59.8 to 72.0+4.7 points better+2.1 to +7.252.3 %',
     '150 × 3 seeds',
@@ -207,7 +211,7 @@ test('curves.csv, histograms.csv, samples.csv and timings.csv read back give wha
     const own = rows(file('histograms.csv')).filter((row) => row.series === name);
     expect(own.map((row) => row.count)).toEqual(counts);
   }
-  expect(rows(file('samples.csv'))).toHaveLength(9);
+  expect(rows(file('samples.csv'))).toHaveLength(11);
   expect(rows(file('timings.csv')).at(-1)).toEqual({ piece: 'all together', seconds: report.seconds });
 });
 
