@@ -156,7 +156,7 @@ function rounds(count: number, set: Overrides): TrainedSpec {
 
 function baselinesPlan(hasRejected: boolean): Plan {
   // SPIN (arXiv 2401.01335): one own answer a prompt, unfiltered.
-  const spin: Overrides = { 'dpo.negatives': 1, 'filter.mode': 'all' };
+  const spin: Overrides = { 'sample.n': 1, 'dpo.negatives': 1, 'filter.mode': 'all' };
   const arms: ArmSpec[] = [
     SFT,
     BASE,
@@ -231,7 +231,7 @@ function sourcesPlan(config: RunConfig, imported: number): Plan {
 export interface PlanFacts {
   /** Whether the data set brings rejected answers. */
   readonly hasRejected: boolean;
-  /** Answers a prompt that the imported file has, where there is one. */
+  /** Answers a prompt that nine in ten of the imported file's prompts have (imported.ts); 0 without a file. */
   readonly imported: number;
 }
 
