@@ -47,7 +47,7 @@ export async function runLab(context: LabContext, split: Split = 'working'): Pro
   const plan = planWork(manifest, dataset.fingerprint, split);
   const asked = split === 'final' ? ofDoneArms(plan, manifest) : plan.works;
   if (split === 'final') await look(keeper, asked);
-  await new Sitting(context, keeper, plan, dataset).work(asked);
+  await new Sitting(context, keeper, plan, dataset, split).work(asked);
 }
 
 /**
