@@ -23,7 +23,13 @@ import type { LabManifest, LabProgress, Piece, Split } from './types.ts';
 import type { DpoWork, PolicyWork, Work, WorkPlan } from './work.ts';
 
 /** Errors that are no fault of an arm: every other piece would meet them too. */
-const EVERYBODYS = new Set(['DeviceLostError', 'IdentityError', 'RoomError', 'StorageError']);
+const EVERYBODYS = new Set([
+  'DeviceLostError',
+  'IdentityError',
+  'RoomError',
+  'SelfCheckError',
+  'StorageError',
+]);
 /** Prompts whose answers are looked at for a sign before training. */
 const LOOKED_AT = 200;
 

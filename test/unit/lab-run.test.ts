@@ -233,6 +233,31 @@ describe('a lab on the default model (WASM in Node)', () => {
     expect(Number(piece(lab, 'SFT, equal compute')?.figures.steps)).toBeGreaterThan(2 * 2);
   }, 240_000);
 
+  test('an answer that is marked is no negative, and what was made of it is made anew', async () => {
+    const { arms, byKey } = planWork(whole.records.manifest, dataset.fingerprint);
+    const before = byKey.get(arms.find(({ arm }) => arm === 'self-contrast')?.policy ?? '');
+    if (before?.kind !== 'policy' || before.stage !== 'dpo') throw new Error('no such piece');
+    const [pair] = await whole.piece(before.key).pairs();
+    const responses = await whole.piece(before.answers).responses();
+    const text = responses[pair?.index ?? -1]?.responses[pair?.response ?? -1]?.text;
+    const { train } = (await whole.piece(before.data).prepared()) ?? { train: [] };
+    const row = train[pair?.index ?? -1];
+    if (text === undefined || !row) throw new Error('no such answer');
+    const mark = { prompt: promptKey(row), text };
+    const lab = changed({ marks: [mark], arms: named(baselines, 'sft', 'self-contrast') });
+    const seen: LabEvent[] = [];
+    await run(lab, { emit: (event) => seen.push(event) });
+    expect(labels(seen, 'done')).toEqual(['Self-Contrast', 'evaluation of Self-Contrast', 'diagnosis']);
+    const after = planWork(lab.records.manifest, dataset.fingerprint).arms.at(-1)?.policy ?? '';
+    const negatives = (await lab.piece(after).pairs())
+      .filter(({ index }) => index === pair?.index)
+      .map(({ index, response }) => responses[index]?.responses[response]?.text);
+    expect(negatives).not.toContain(text);
+    // What no arm leads to any more takes no room.
+    expect(lab.records.pieces.has(before.key)).toBe(false);
+    expect(Object.keys(lab.records.manifest.pieces)).not.toContain(before.key);
+  }, 240_000);
+
   test('the final split is answered on the last look alone, which is noted once', async () => {
     const lab = changed({ finalShare: 0.5, arms: named(baselines, 'sft') });
     await run(lab);
