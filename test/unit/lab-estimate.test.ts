@@ -26,6 +26,7 @@ const PUBLIC = fileURLToPath(new URL('../../public/', import.meta.url));
 const config = parseConfig({
   backend: 'wasm',
   data: { heldOut: 8, limit: 16 },
+  lora: { targets: ['q_proj'] },
   sample: { n: 6, maxTokens: 24 },
   dpo: { negatives: 2 },
   evaluate: { samples: 4 },
