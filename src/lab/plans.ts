@@ -100,7 +100,12 @@ function filterPlan(config: RunConfig): Plan {
     ([select, name]): ArmSpec => ({
       id: `filter-${select}`,
       name,
-      policy: dpo(filterSet(filter), { source: 'own', select, needs }),
+      policy: dpo(filterSet(filter), {
+        source: 'own',
+        // As the threshold's plan has it, whose arm this one is.
+        ...(select !== 'least' && { select }),
+        needs,
+      }),
     }),
   );
   return {
@@ -151,7 +156,7 @@ function rounds(count: number, set: Overrides): TrainedSpec {
 
 function baselinesPlan(hasRejected: boolean): Plan {
   // SPIN (arXiv 2401.01335): one own answer a prompt, unfiltered.
-  const spin: Overrides = { 'dpo.negatives': 1, 'filter.mode': 'all' };
+  const spin: Overrides = { 'sample.n': 1, 'dpo.negatives': 1, 'filter.mode': 'all' };
   const arms: ArmSpec[] = [
     SFT,
     BASE,

@@ -1,6 +1,6 @@
 /** The arms in tables: the main measure with its paired gain, everything else that was measured, and what it cost. */
 import { count, duration } from '../lab/format.ts';
-import { difference, differenceUnit, MEASURE_INFO, measured } from '../lab/measures.ts';
+import { differences, differenceUnit, interval, MEASURE_INFO, measured } from '../lab/measures.ts';
 import { type ArmRow, type Figure, type LabReport, MEASURES, type Measure } from '../lab/types.ts';
 import { ApartMark, ArmName, basis, StateNote } from './marks.tsx';
 import { prose } from './text.ts';
@@ -16,12 +16,12 @@ export function measuresOf({ arms }: Pick<LabReport, 'arms'>): Measure[] {
 /** A value over its interval, the unit said once. */
 function Value({ measure, figure }: { measure: Measure; figure: Figure | undefined }) {
   if (figure === undefined) return <span class="lr-muted">–</span>;
-  const bare = (value: number) => measured(measure, value).replace(/ %$/, '');
+  const { value, low, high } = interval(measure, figure);
   return (
     <>
-      <b>{measured(measure, figure.value)}</b>
+      <b>{value}</b>
       <span class="lr-interval">
-        {bare(figure.low)} to {bare(figure.high)}
+        {low} to {high}
       </span>
     </>
   );
@@ -75,37 +75,45 @@ function MainRow({ report, arm, wins }: { report: Described; arm: ArmRow; wins: 
       <th scope="row">
         <ArmName report={report} id={arm.id} />
         {what !== undefined && <span class="lr-interval">{prose(what)}</span>}
-        {arm.state !== 'done' && (
+        {(arm.state !== 'done' || arm.error !== undefined) && (
           <span class="lr-interval">
             <StateNote arm={arm} />
           </span>
         )}
       </th>
-      <td>
+      <td data-label={MEASURE_INFO[main].name}>
         <Value measure={main} figure={figure} />
       </td>
-      <td>
+      <td data-label="gain">
         {arm.id === report.reference ? (
           <span class="lr-muted">reference</span>
-        ) : gain ? (
-          <>
-            <b>{difference(main, gain.value)}</b>
-            {differenceUnit(main)} <ApartMark measure={main} gain={gain} />
-            <span class="lr-interval">
-              {difference(main, gain.low)} to {difference(main, gain.high)}
-            </span>
-          </>
         ) : (
-          <span class="lr-muted">–</span>
+          <Gain measure={main} gain={gain} />
         )}
       </td>
       {wins && (
-        <td>
+        <td data-label="wins">
           <Value measure="winRateTarget" figure={arm.winRate} />
         </td>
       )}
-      <td class="lr-muted">{figure ? basis(figure) : '–'}</td>
+      <td class="lr-muted" data-label="n">
+        {figure ? basis(figure) : '–'}
+      </td>
     </tr>
+  );
+}
+
+function Gain({ measure, gain }: { measure: Measure; gain: Figure | undefined }) {
+  if (gain === undefined) return <span class="lr-muted">–</span>;
+  const { value, low, high } = differences(measure, gain);
+  return (
+    <>
+      <b>{value}</b>
+      {differenceUnit(measure)} <ApartMark measure={measure} gain={gain} />
+      <span class="lr-interval">
+        {low} to {high}
+      </span>
+    </>
   );
 }
 

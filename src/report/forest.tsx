@@ -1,4 +1,4 @@
-import { difference, differenceUnit, gainText, MEASURE_INFO } from '../lab/measures.ts';
+import { differences, differenceUnit, gainText, MEASURE_INFO } from '../lab/measures.ts';
 import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
 import { ApartMark, ArmName, apart, armName, basis } from './marks.tsx';
 import { linear, type Scale, tickText } from './scale.ts';
@@ -19,7 +19,7 @@ export function GainPlot({ report, measure, title, arms }: GainPlotProps) {
   const rows = (arms ?? report.arms.map(({ id }) => id)).flatMap((id) => {
     const arm = report.arms.find((each) => each.id === id);
     const gain = arm?.gain[measure];
-    return arm && gain && Number.isFinite(gain.value) ? [{ arm, gain }] : [];
+    return arm && gain && [gain.value, gain.low, gain.high].every(Number.isFinite) ? [{ arm, gain }] : [];
   });
   if (rows.length === 0) return null;
   const by = MEASURE_INFO[measure].kind === 'share' ? 100 : 1;
@@ -103,6 +103,7 @@ function Row({ report, arm, gain, by, measure, scale }: RowProps) {
   const beyond = share(gain.low) < -1e-9 ? 'left' : share(gain.high) > 1 + 1e-9 ? 'right' : null;
   const inside = share(gain.value) >= 0 && share(gain.value) <= 1;
   const zero = at(scale.at(0));
+  const words = differences(measure, gain);
   const label = `${armName(report, arm.id)}: ${gainText(measure, gain)}, ${apart(measure, gain)}`;
   return (
     <tr>
@@ -132,9 +133,9 @@ function Row({ report, arm, gain, by, measure, scale }: RowProps) {
         </svg>
       </td>
       <td class="lr-gain">
-        <b>{difference(measure, gain.value)}</b>{' '}
+        <b>{words.value}</b>{' '}
         <span class="lr-muted">
-          ({difference(measure, gain.low)} to {difference(measure, gain.high)})
+          ({words.low} to {words.high})
         </span>{' '}
         <ApartMark measure={measure} gain={gain} />
       </td>

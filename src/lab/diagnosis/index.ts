@@ -3,6 +3,7 @@ import type { DiagnosisInput } from '../inputs.ts';
 import type { Diagnosis } from '../types.ts';
 import { diversity } from './diversity.ts';
 import { falseNegatives } from './false-negatives.ts';
+import { gradientStudy } from './gradient.ts';
 
 export { signBefore, signPlateau, signsOf, signsOfLab } from './after.ts';
 export { SIGN_TEXTS } from './signs.ts';
@@ -14,8 +15,16 @@ export { SignWatch } from './watch.ts';
  * @throws the signal's reason where it is aborted
  */
 export async function diagnose(input: DiagnosisInput): Promise<Diagnosis> {
-  input.signal.throwIfAborted();
+  const { signal, onProgress } = input;
+  signal.throwIfAborted();
+  onProgress(0, 1, 'false negatives');
   const wrong = falseNegatives(input);
+  onProgress(0, 1, 'diversity');
   const variety = await diversity(input);
-  return { ...(wrong && { falseNegatives: wrong }), ...(variety && { diversity: variety }) };
+  const gradient = await gradientStudy(input);
+  return {
+    ...(wrong && { falseNegatives: wrong }),
+    ...(variety && { diversity: variety }),
+    ...(gradient && { gradient }),
+  };
 }

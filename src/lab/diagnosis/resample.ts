@@ -60,3 +60,28 @@ export function pairMean({ units, values }: PairMatrix, weights: Weights): numbe
   }
   return weight === 0 ? Number.NaN : sum / weight;
 }
+
+/**
+ * Weighted mean of values of two different units, where only some units have a column.
+ *
+ * @param rows [unit][column]
+ * @param columns which unit each column belongs to
+ */
+export function crossMean(
+  rows: readonly Float64Array[],
+  columns: readonly number[],
+  weights: Weights,
+): number {
+  let [sum, weight] = [0, 0];
+  rows.forEach((row, i) => {
+    const own = weights[i] ?? 0;
+    if (own === 0) return;
+    columns.forEach((unit, c) => {
+      if (unit === i) return;
+      const both = own * (weights[unit] ?? 0);
+      sum += both * (row[c] ?? 0);
+      weight += both;
+    });
+  });
+  return weight === 0 ? Number.NaN : sum / weight;
+}

@@ -1,0 +1,40 @@
+/** The study of gradients in plain words. */
+import type { Figure, GradientStudy } from '../types.ts';
+
+export const tooFewPrompts = (prompts: number, least: number): string =>
+  `Not measured: only ${prompts} prompts have two different negatives in their pool; it takes ${least}.`;
+
+export const tooNoisy = (prompts: number): string =>
+  `Not measured: over ${prompts} prompts the mean gradient can't be told from noise, so there is nothing to relate the noise to.`;
+
+/** Share of the noise of one negative that must come from the draw for more negatives to be called worth it. */
+const WORTH = 0.5;
+
+const figure = ({ value, low, high }: Figure, digits = 2): string =>
+  `${value.toPrecision(digits)} (${low.toPrecision(digits)} to ${high.toPrecision(digits)})`;
+
+export function gradientVerdict(study: Omit<GradientStudy, 'verdict'>, prompts: number): string {
+  const { points, batch, fromPrompts, direction, balanced } = study;
+  const [first, last] = [points[0], points.at(-1)];
+  if (!first || !last || !first.draw || !fromPrompts || batch === undefined) return tooNoisy(prompts);
+  const share = first.draw.value / first.noise.value;
+  const cut = first.noise.value / last.noise.value;
+  const what =
+    share >= WORTH
+      ? 'More negatives cut the variance here'
+      : 'More negatives cut the variance only a little here: most of it comes from which prompts are in the batch, and only a larger batch lessens that';
+  const parts = [
+    `${what}. The variance of the gradient of one step (${batch} prompts), by the squared length of its mean, is ${figure(first.noise)} with k = ${first.negatives} and ${figure(last.noise)} with k = ${last.negatives}, ${cut.toFixed(1)} times less (${prompts} prompts, 95 % intervals).`,
+    `${Math.round(100 * share)} % of it at k = ${first.negatives} comes from which answers are drawn, a part that falls as 1/k; ${fromPrompts.value.toPrecision(2)} comes from which prompts are.`,
+  ];
+  if (direction && balanced) {
+    const kept =
+      direction.low > 0.5
+        ? 'The direction stays near that of balanced pairs'
+        : direction.high < 0.5
+          ? 'The direction is not that of balanced pairs'
+          : 'Whether the direction stays that of balanced pairs is not clear';
+    parts.push(`${kept} (${balanced}): cosine of the mean gradients ${figure(direction)}.`);
+  }
+  return parts.join(' ');
+}
