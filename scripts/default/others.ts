@@ -32,7 +32,7 @@ const { train } = prepareData(dataset, model.tokenizer, model.info.contextLength
   seed: SEED,
   data: { heldOut: 0, limit: 0, onBadRow: 'stop' },
 });
-const sampler = await model.createSampler({ rank: 1, alpha: 1, targets: [] }, null);
+const sampler = await model.createSampler({ rank: 1, alpha: 1, targets: ['q_proj'] }, null);
 const answers = new Map<string, string[]>();
 await sampler.sample(
   train.map(({ promptIds }, i) => ({ promptIds, n: SAMPLED, seed: seedOf(SEED, 'others', i) })),

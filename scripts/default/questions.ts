@@ -17,8 +17,11 @@ export interface Question {
   readonly careless: string;
 }
 
+/** In the order of their names, file by file, as modules list them (not every loader does). */
 export const skills: readonly Skill[] = [words, lists, numbers, reading].flatMap((file): Skill[] =>
-  Object.values(file),
+  Object.entries(file)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, skill]) => skill),
 );
 
 const openings = [

@@ -1,9 +1,17 @@
 /** Receives a run's files in a folder aside and moves them into OUT, the report last. */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 
 /** Whose presence says that everything else is there; in the order in which they are moved. */
 const LAST = ['run.json', 'report.json'];
+
+/** How a text stands in files of a kind; others are not looked into. */
+const WRITTEN: Readonly<Record<string, (text: string) => string>> = {
+  // Within the quotes: a value may be part of a longer text.
+  '.json': (text) => JSON.stringify(text).slice(1, -1),
+  '.html': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;'),
+  '.md': (text) => text,
+};
 
 export class Output {
   readonly out: string;
@@ -19,15 +27,14 @@ export class Output {
     await mkdir(this.aside, { recursive: true });
   }
 
-  /** Replaces text in the received JSON files: addresses of the local server mean nothing later. */
+  /** Replaces text in the received files: addresses of the local server mean nothing later. */
   async rewrite(replacements: ReadonlyMap<string, string>): Promise<void> {
     for (const path of await this.files()) {
-      if (!path.endsWith('.json')) continue;
+      const written = WRITTEN[extname(path)];
+      if (written === undefined) continue;
       const file = join(this.aside, path);
       let text = await readFile(file, 'utf8');
-      for (const [from, to] of replacements) {
-        text = text.replaceAll(JSON.stringify(from), () => JSON.stringify(to));
-      }
+      for (const [from, to] of replacements) text = text.replaceAll(written(from), () => written(to));
       await writeFile(file, text);
     }
   }

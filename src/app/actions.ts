@@ -29,6 +29,7 @@ export { forceBackend, setKeepAwake, setNotify, setTheme } from './actions/prefe
 export { copyPlan, duplicateRun, exportRuns, importRuns, measureRuns } from './actions/project.ts';
 export { downloadRefused } from './actions/refused.ts';
 export { redoLower, resumeLower, resumeOnWasm } from './actions/remedies.ts';
+export { downloadRunReport } from './actions/report.ts';
 export { pause, start, stop } from './actions/run.ts';
 export {
   deleteRuns,

@@ -1,7 +1,7 @@
 /** What workers/hub.ts offers to the page and the headless runner: finding, fetching and keeping models of a hub. */
 
-/** What the files are for: a language model's weights, or an embedder's ONNX file. */
-export type HubUse = 'model' | 'embedder';
+/** What the files are for: a language model's weights, or the ONNX file of an embedder or of a reward model. */
+export type HubUse = 'model' | 'embedder' | 'reward';
 
 export interface HubRequest {
   /** Base address, as in RunConfig.hub. */

@@ -14,12 +14,13 @@ export interface ListedFile {
   readonly hash: { readonly kind: 'sha256' | 'git'; readonly hex: string } | null;
 }
 
-export const EMBEDDER_FILE = 'onnx/model.onnx';
+export const ONNX_FILE = 'onnx/model.onnx';
 
 /** Small files that there must be, and those that are taken where there are any. */
 export const NEEDED: Readonly<Record<HubUse, readonly string[]>> = {
   model: ['config.json', 'tokenizer.json'],
-  embedder: ['config.json', 'tokenizer.json', EMBEDDER_FILE],
+  embedder: ['config.json', 'tokenizer.json', ONNX_FILE],
+  reward: ['config.json', 'tokenizer.json', ONNX_FILE],
 };
 export const OPTIONAL: Readonly<Record<HubUse, readonly string[]>> = {
   model: [
@@ -35,8 +36,9 @@ export const OPTIONAL: Readonly<Record<HubUse, readonly string[]>> = {
     'special_tokens_map.json',
     'modules.json',
     '1_Pooling/config.json',
-    `${EMBEDDER_FILE}_data`,
+    `${ONNX_FILE}_data`,
   ],
+  reward: ['tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja', `${ONNX_FILE}_data`],
 };
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -81,7 +83,7 @@ export function parseListing(id: string, json: unknown): { commit: string; files
 /**
  * The wanted files of those that the hub has; of sharded weights the index, whose shards `shardsOf` names.
  *
- * @throws HubMissingError naming what a model or embedder lacks
+ * @throws HubMissingError naming what it lacks
  */
 export function wantedFiles(id: string, use: HubUse, files: readonly ListedFile[]): ListedFile[] {
   const find = (path: string) => files.filter((file) => file.path === path).slice(0, 1);
@@ -91,7 +93,7 @@ export function wantedFiles(id: string, use: HubUse, files: readonly ListedFile[
     return found;
   });
   const optional = OPTIONAL[use].flatMap(find);
-  if (use === 'embedder') return [...needed, ...optional];
+  if (use !== 'model') return [...needed, ...optional];
   // Where a hub has both forms of the weights, the one file is as good, and half of it is not fetched twice.
   const [weights] = [...find(WEIGHTS_FILE), ...find(WEIGHTS_INDEX)];
   if (weights === undefined) throw new HubMissingError(lacks(id, use, WEIGHTS_FILE));
@@ -101,7 +103,8 @@ export function wantedFiles(id: string, use: HubUse, files: readonly ListedFile[
 const WHAT: Readonly<Record<HubUse, string>> = {
   model:
     'A language model needs config.json, tokenizer.json and its weights as safetensors; other forms of weights (.bin, .gguf) are not read.',
-  embedder: `An embedder needs the layout of transformers.js: config.json, tokenizer.json and ${EMBEDDER_FILE}. Many models have a copy in that layout under another name.`,
+  embedder: `An embedder needs the layout of transformers.js: config.json, tokenizer.json and ${ONNX_FILE}. Many models have a copy in that layout under another name.`,
+  reward: `A reward model needs the layout of transformers.js: config.json, tokenizer.json and ${ONNX_FILE}. Many models have a copy in that layout under another name.`,
 };
 
 const lacks = (id: string, use: HubUse, path: string): string =>

@@ -12,8 +12,8 @@ export interface StepTokens {
 }
 
 interface Lengths {
-  readonly promptIds: readonly unknown[];
-  readonly targetIds: readonly unknown[];
+  readonly promptIds: { readonly length: number };
+  readonly targetIds: { readonly length: number };
 }
 
 /** Of prompts with their targets, once through. */

@@ -87,7 +87,9 @@ function ahead(plan: PlanInfo, evidence: Evidence, best: Known, rest: readonly K
     : '';
   const text = clear
     ? 'It is better than every other setting tried.'
-    : `${close} of the ${rest.length} others could be as good or better.`;
+    : rest.length === 1
+      ? 'The other could be as good or better.'
+      : `${close} of the ${rest.length} others could be as good or better.`;
   return {
     plan: plan.id,
     claim: `${best.name} is the best of the ${rest.length + 1} settings.`,

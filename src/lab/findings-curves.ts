@@ -41,7 +41,7 @@ export function negativesFindings(plan: PlanInfo, evidence: Evidence): Finding[]
 
 /** Least squares over log2 of k, by seed and prompt: what a doubling brings on average, and each of them. */
 function trend(plan: PlanInfo, evidence: Evidence, points: readonly { x: number; spec: ArmSpec }[]): Finding {
-  const claim = 'Each doubling of the negatives helps, on average.';
+  const claim = 'Doubling the negatives helps, on average.';
   const known = points.flatMap(({ x, spec }) => {
     const arm = evidence.known(spec.id);
     return arm ? [{ x: Math.log2(x), k: x, arm }] : [];
@@ -86,7 +86,7 @@ function trend(plan: PlanInfo, evidence: Evidence, points: readonly { x: number;
 export function filterFindings(plan: PlanInfo, evidence: Evidence): Finding[] {
   const specs = evidence.specsOf(plan);
   const by = (select: string) =>
-    specs.find(({ policy }) => policy.kind === 'dpo' && policy.negatives.select === select);
+    specs.find(({ policy }) => policy.kind === 'dpo' && (policy.negatives.select ?? 'least') === select);
   const [least, random, most] = [by('least'), by('random'), by('most')];
   return [
     ...(least && random

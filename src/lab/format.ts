@@ -32,6 +32,23 @@ export function percent(share: number, digits = 1): string {
   return Number.isFinite(share) ? `${(share * 100).toFixed(digits).replace('-', '−')} %` : '–';
 }
 
+/**
+ * Decimals that an interval's half-width lets one say: two digits of it, four at most. Written so, a value and its
+ * bounds have the same digits.
+ */
+export function decimalsOf({ low, high }: { readonly low: number; readonly high: number }): number {
+  const half = Math.abs(high - low) / 2;
+  if (!Number.isFinite(half) || half === 0) return 2;
+  return Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(half))));
+}
+
+/** With so many decimals and a real minus sign: "−0.021". */
+export function decimal(value: number, decimals: number): string {
+  if (!Number.isFinite(value)) return '–';
+  const text = Math.abs(value).toFixed(decimals);
+  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
+}
+
 /** A change with its sign: 0.034 -> "+3.4", in the unit of `scale`. */
 export function signed(value: number, digits = 1): string {
   if (!Number.isFinite(value)) return '–';

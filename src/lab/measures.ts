@@ -2,7 +2,7 @@
  * What the measures are called, which way is better, and how their figures are written: one table for findings,
  * reports and the page. Pure.
  */
-import { figure, percent, similarity } from './format.ts';
+import { decimal, decimalsOf, figure, percent, signed } from './format.ts';
 import type { Figure, Measure } from './types.ts';
 
 export interface MeasureInfo {
@@ -63,39 +63,51 @@ export const MEASURE_INFO: Readonly<Record<Measure, MeasureInfo>> = {
   distinct: {
     name: 'distinct',
     label: 'distinct answers',
-    help: 'Share of the samples to one prompt that differ from each other; a fall is a sign of collapse.',
+    help: 'Different texts among the samples to one prompt, as a share of them; a fall is a sign of collapse.',
     higherIsBetter: null,
     kind: 'share',
   },
 };
 
-/** A value of a measure without its interval: '68.4 %', '0.71', '12.3'. */
+/** A value of a measure without its interval: '68.4 %', '0.711', '12.3'. */
 export function measured(measure: Measure, value: number): string {
   switch (MEASURE_INFO[measure].kind) {
     case 'share':
       return percent(value);
     case 'cosine':
-      return Number.isFinite(value) ? value.toFixed(3).replace('-', '−') : similarity(value);
+      return decimal(value, 3);
     case 'number':
       return figure(value);
   }
 }
 
-/** A difference of two values with its sign, without a unit: '+3.4' (points of a share), '−0.021'. */
-export function difference(measure: Measure, value: number): string {
-  if (!Number.isFinite(value)) return '–';
-  const kind = MEASURE_INFO[measure].kind;
-  const scaled = kind === 'share' ? value * 100 : value;
-  const digits = kind === 'share' ? 1 : kind === 'cosine' ? 3 : decimals(value);
-  const text = Math.abs(scaled).toFixed(digits);
-  if (Number(text) === 0) return `±${text}`;
-  return `${scaled > 0 ? '+' : '−'}${text}`;
+/** A value and its bounds in the same digits. */
+export interface Written {
+  readonly value: string;
+  readonly low: string;
+  readonly high: string;
 }
 
-/** Two digits that say something, four places at most. */
-function decimals(value: number): number {
-  const size = Math.abs(value);
-  return size === 0 ? 2 : Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(size))));
+function written({ value, low, high }: Figure, write: (value: number) => string): Written {
+  return { value: write(value), low: write(low), high: write(high) };
+}
+
+const digitsOf = (measure: Measure, figure: Figure): number =>
+  ({ share: 1, cosine: 3, number: decimalsOf(figure) })[MEASURE_INFO[measure].kind];
+
+/** '68.4 %', '64.9', '71.8': the unit is said once. */
+export function interval(measure: Measure, figure: Figure): Written {
+  const share = MEASURE_INFO[measure].kind === 'share';
+  const digits = digitsOf(measure, figure);
+  const texts = written(figure, (value) => decimal(share ? value * 100 : value, digits));
+  return share && Number.isFinite(figure.value) ? { ...texts, value: `${texts.value} %` } : texts;
+}
+
+/** Differences of two values with their signs, without a unit: '+3.4', '+0.5', '+6.2' (points of a share). */
+export function differences(measure: Measure, figure: Figure): Written {
+  const share = MEASURE_INFO[measure].kind === 'share';
+  const digits = digitsOf(measure, figure);
+  return written(figure, (value) => signed(share ? value * 100 : value, digits));
 }
 
 /** What differences of a measure are counted in, with its leading space: ' points' or none. */
@@ -103,13 +115,25 @@ export function differenceUnit(measure: Measure): string {
   return MEASURE_INFO[measure].kind === 'share' ? ' points' : '';
 }
 
-/** '68.4 % (64.9 to 71.8)': the unit is said once. */
-export function withInterval(measure: Measure, { value, low, high }: Figure): string {
-  const bare = (x: number) => measured(measure, x).replace(/ %$/, '');
-  return `${measured(measure, value)} (${bare(low)} to ${bare(high)})`;
+/** '68.4 % (64.9 to 71.8)'. */
+export function withInterval(measure: Measure, figure: Figure): string {
+  const { value, low, high } = interval(measure, figure);
+  return `${value} (${low} to ${high})`;
 }
 
 /** '+3.4 points (+0.5 to +6.2)'. */
-export function gainText(measure: Measure, { value, low, high }: Figure): string {
-  return `${difference(measure, value)}${differenceUnit(measure)} (${difference(measure, low)} to ${difference(measure, high)})`;
+export function gainText(measure: Measure, figure: Figure): string {
+  const { value, low, high } = differences(measure, figure);
+  return `${value}${differenceUnit(measure)} (${low} to ${high})`;
+}
+
+/** A figure that is of no measure: '0.412', '0.394', '0.430'. */
+export function plainInterval(figure: Figure): Written {
+  return written(figure, (value) => decimal(value, decimalsOf(figure)));
+}
+
+/** '0.412 (0.394 to 0.430)'. */
+export function plainText(figure: Figure): string {
+  const { value, low, high } = plainInterval(figure);
+  return `${value} (${low} to ${high})`;
 }

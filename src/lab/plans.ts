@@ -100,7 +100,12 @@ function filterPlan(config: RunConfig): Plan {
     ([select, name]): ArmSpec => ({
       id: `filter-${select}`,
       name,
-      policy: dpo(filterSet(filter), { source: 'own', select, needs }),
+      policy: dpo(filterSet(filter), {
+        source: 'own',
+        // As the threshold's plan has it, whose arm this one is.
+        ...(select !== 'least' && { select }),
+        needs,
+      }),
     }),
   );
   return {
@@ -151,7 +156,7 @@ function rounds(count: number, set: Overrides): TrainedSpec {
 
 function baselinesPlan(hasRejected: boolean): Plan {
   // SPIN (arXiv 2401.01335): one own answer a prompt, unfiltered.
-  const spin: Overrides = { 'dpo.negatives': 1, 'filter.mode': 'all' };
+  const spin: Overrides = { 'sample.n': 1, 'dpo.negatives': 1, 'filter.mode': 'all' };
   const arms: ArmSpec[] = [
     SFT,
     BASE,
@@ -165,7 +170,8 @@ function baselinesPlan(hasRejected: boolean): Plan {
           {
             id: 'dpo-rejected',
             name: "DPO, the data's own rejected answers",
-            policy: dpo({ 'dpo.negatives': 1 }, { source: 'rejected' }),
+            // All of them, however few: a filter by similarity is Self-Contrast's, not DPO's.
+            policy: dpo({ 'dpo.negatives': 1, 'filter.mode': 'alldedup' }, { source: 'rejected' }),
           },
         ]
       : []),
@@ -191,10 +197,20 @@ function baselinesPlan(hasRejected: boolean): Plan {
   };
 }
 
-/** Own answers against those of other models, with as many negatives as both have. */
+/** Answers of a pool of `n` different ones that the filter leaves: see src/pipeline/filter.ts. */
+function poolSize({ mode, percent }: FilterConfig, n: number): number {
+  const share = Math.floor((n * percent) / 100);
+  return mode === 'last' ? share : mode === 'lastdedup' ? Math.min(share, n - 1) : n;
+}
+
+/**
+ * Own answers against those of other models, with as many negatives as both have. Both are filtered alike: not at all
+ * where the others' answers are too few for that.
+ */
 function sourcesPlan(config: RunConfig, imported: number): Plan {
-  const k = Math.max(1, Math.min(config.dpo.negatives, imported));
-  const set = { 'dpo.negatives': k };
+  const pool = poolSize(config.filter, imported);
+  const k = Math.max(1, Math.min(config.dpo.negatives, pool > 0 ? pool : imported));
+  const set: Overrides = { 'dpo.negatives': k, ...(pool === 0 && { 'filter.mode': 'alldedup' }) };
   const arms: ArmSpec[] = [
     SFT,
     { id: 'own', name: `own answers, k = ${k}`, policy: dpo(set) },
@@ -215,7 +231,7 @@ function sourcesPlan(config: RunConfig, imported: number): Plan {
 export interface PlanFacts {
   /** Whether the data set brings rejected answers. */
   readonly hasRejected: boolean;
-  /** Answers a prompt that the imported file has, where there is one. */
+  /** Answers a prompt that nine in ten of the imported file's prompts have (imported.ts); 0 without a file. */
   readonly imported: number;
 }
 

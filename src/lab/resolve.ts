@@ -1,6 +1,6 @@
 /** From the lab's settings and an arm's overrides to the settings that a step of it computes with. */
 import { ConfigError, checkTogether, type RunConfig, setKey } from '../pipeline/config.ts';
-import type { Overrides, PolicySpec, TrainedSpec } from './types.ts';
+import type { NegativesSpec, Overrides, PolicySpec, TrainedSpec } from './types.ts';
 
 /** What stays as it was in the policy that a step goes on from: another model can't go on with its adapter. */
 const ROOTED = ['model', 'hub', 'backend', 'precision', 'adapter', 'data', 'lora', 'memory'] as const;
@@ -27,6 +27,13 @@ export function configOf(lab: RunConfig, policy: PolicySpec, seed: number): RunC
 /** DPO steps on the way: 0 for SFT. */
 export function roundOf(policy: TrainedSpec): number {
   return policy.kind === 'sft' ? 0 : 1 + roundOf(policy.from);
+}
+
+/** Where the negatives on the way to a policy come from, each once. */
+export function sourcesOf(policy: PolicySpec): NegativesSpec['source'][] {
+  if (policy.kind === 'base') return [];
+  if (policy.kind === 'sft') return policy.compute ? sourcesOf(policy.compute.as) : [];
+  return [...new Set([policy.negatives.source, ...sourcesOf(policy.from)])];
 }
 
 /**

@@ -15,7 +15,7 @@ import type { Arm, Dataset, PairRecord, PreparedData, PromptResponses } from '..
 import { equalEpochs, promptTokens, type StepTokens, targetTokens } from './compute.ts';
 import { drawOf } from './pools.ts';
 import type { Workbench } from './run-opened.ts';
-import { heldOutOf } from './split.ts';
+import { splitHeldOut } from './split.ts';
 import type { LabManifest, Piece } from './types.ts';
 import type {
   AnswersWork,
@@ -189,7 +189,7 @@ const armOf = (policy: PolicyWork | null): Arm =>
 export async function computeEvaluation(job: Job, work: EvaluationWork): Promise<Figures> {
   const { bench, plan } = job;
   const data = await bench.prepared(work.data);
-  const rows = heldOutOf(data, job.manifest, work.split);
+  const rows = splitHeldOut(data.heldOut, job.manifest)[work.split];
   const policy = work.policy === null ? null : plan.byKey.get(work.policy);
   if (policy !== null && policy?.kind !== 'policy') throw new Error('internal: no such policy');
   const context = await bench.stageContext(work, data, work.data, {}, job.emit);

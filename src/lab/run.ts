@@ -2,19 +2,11 @@
 import type { RewardModel } from '../engine/types.ts';
 import { ConfigError } from '../pipeline/config.ts';
 import type { Context } from '../pipeline/context.ts';
-import type { Dataset, RunEvent } from '../pipeline/types.ts';
-import { problemsOf } from './resolve.ts';
+import type { Dataset } from '../pipeline/types.ts';
+import { problemsOf, sourcesOf } from './resolve.ts';
 import { ManifestKeeper } from './run-manifest.ts';
-import { Workbench } from './run-opened.ts';
-import {
-  computeAnswers,
-  computeData,
-  computeDpo,
-  computeEvaluation,
-  computeSft,
-  type Job,
-} from './run-pieces.ts';
-import type { LabEvent, LabManifest, LabStore, Piece, Split } from './types.ts';
+import { Sitting } from './run-sitting.ts';
+import type { LabEvent, LabManifest, LabStore, Split } from './types.ts';
 import { planWork, type Work, type WorkPlan } from './work.ts';
 
 export interface LabContext {
@@ -39,15 +31,6 @@ export interface LabContext {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** Errors that are no fault of an arm: every other piece would meet them too. */
-const EVERYBODYS = new Set([
-  'DeviceLostError',
-  'IdentityError',
-  'RoomError',
-  'StorageError',
-  'SelfCheckError',
-]);
-
 /**
  * Computes what is not done yet of a lab. An arm that fails is marked and the others go on; what failed in an earlier
  * sitting is tried again. With 'final' all arms that are done answer the final split, and the look is noted.
@@ -59,23 +42,36 @@ const EVERYBODYS = new Set([
 export async function runLab(context: LabContext, split: Split = 'working'): Promise<void> {
   const keeper = new ManifestKeeper(context);
   const manifest = await keeper.read();
-  checkLab(manifest);
   const dataset = await context.dataset();
+  checkLab(manifest, dataset);
   const plan = planWork(manifest, dataset.fingerprint, split);
   const asked = split === 'final' ? ofDoneArms(plan, manifest) : plan.works;
   if (split === 'final') await look(keeper, asked);
-  const bench = new Workbench(context, keeper, plan.works);
-  const sitting = new Sitting(context, keeper, { bench, plan, dataset });
-  await sitting.work(asked);
+  await new Sitting(context, keeper, plan, dataset).work(asked);
 }
 
-/** @throws ConfigError with one line a problem */
-export function checkLab({
-  arms,
-  seeds,
-  config,
-  finalShare,
-}: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare'>): void {
+/**
+ * @param dataset of a stored lab: whether it, and the file of other models' answers, are there where arms ask for them
+ * @throws ConfigError with one line a problem
+ */
+export function checkLab(
+  {
+    arms,
+    seeds,
+    config,
+    finalShare,
+    importedId,
+  }: Pick<LabManifest, 'arms' | 'seeds' | 'config' | 'finalShare' | 'importedId'>,
+  dataset?: Pick<Dataset, 'rows'>,
+): void {
+  // Before a lab is stored, what its data are is checked elsewhere.
+  const rejected = !dataset || dataset.rows.some((row) => (row.rejected ?? []).length > 0);
+  const imported = !dataset || importedId !== undefined;
+  const missing = {
+    own: '',
+    rejected: rejected ? '' : 'the data set brings no rejected answers',
+    imported: imported ? '' : 'the lab has no file with answers of other models',
+  };
   const ids = arms.map(({ id }) => id);
   const repeated = ids.filter((id, i) => ids.indexOf(id) !== i);
   const problems = [
@@ -90,6 +86,9 @@ export function checkLab({
       .filter((id) => !/^[A-Za-z0-9-]+$/.test(id))
       .map((id) => `${id}: an arm's id is letters, digits and '-'`),
     ...arms.flatMap((arm) => problemsOf(config, arm.id, arm.policy)),
+    ...arms.flatMap(({ id, policy }) =>
+      sourcesOf(policy).flatMap((source) => (missing[source] ? [`${id}: ${missing[source]}`] : [])),
+    ),
   ];
   if (problems.length > 0) throw new ConfigError(problems.join('\n'));
 }
@@ -109,87 +108,4 @@ async function look(keeper: ManifestKeeper, asked: readonly Work[]): Promise<voi
   const states = asked.map((work) => pieces[work.key]?.state);
   const goesOn = states.some((state) => state !== undefined) && states.some((state) => state !== 'done');
   if (!goesOn) await keeper.change((before) => ({ ...before, looks: [...before.looks, Date.now()] }));
-}
-
-class Sitting {
-  constructor(
-    private readonly context: LabContext,
-    private readonly keeper: ManifestKeeper,
-    private readonly parts: Pick<Job, 'bench' | 'plan' | 'dataset'>,
-  ) {}
-
-  async work(works: readonly Work[]): Promise<void> {
-    for (const work of works) {
-      this.context.signal.throwIfAborted();
-      const { pieces } = await this.keeper.read();
-      if (pieces[work.key]?.state === 'done') continue;
-      const missing = work.needs.find((key) => pieces[key]?.state !== 'done');
-      if (missing === undefined) await this.piece(work);
-      else await this.without(work, missing);
-    }
-  }
-
-  /** A piece that can't be computed, since one that it needs has failed. */
-  private async without(work: Work, missing: string): Promise<void> {
-    const { pieces } = await this.keeper.read();
-    const label = pieces[missing]?.label ?? this.parts.plan.byKey.get(missing)?.label ?? 'a piece';
-    const why = pieces[missing]?.error?.message;
-    const message = `needs ${label}, which ${why ? `failed: ${why}` : 'is not there'}`;
-    await this.keeper.piece(work, 0, { state: 'failed', figures: {}, error: { message, details: '' } });
-  }
-
-  private async piece(work: Work): Promise<void> {
-    const { now, signal } = this.context;
-    const started = now();
-    const seconds = () => (now() - started) / 1000;
-    await this.keeper.piece(work, 0, { state: 'running', figures: {} });
-    try {
-      const figures = await this.compute(work);
-      await this.keeper.piece(work, seconds(), { state: 'done', figures });
-    } catch (error) {
-      const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-      if (signal.aborted || EVERYBODYS.has(name)) {
-        // A full or closed storage can't even take this: then the piece is stored as begun, and goes on alike.
-        await this.keeper.piece(work, seconds(), { state: 'running', figures: {} }).catch(() => undefined);
-        throw error;
-      }
-      const failure = { message, details: stack ?? '' };
-      await this.keeper.piece(work, seconds(), { state: 'failed', figures: {}, error: failure });
-    }
-  }
-
-  private async compute(work: Work): Promise<Piece['figures']> {
-    const job: Job = {
-      ...this.parts,
-      manifest: await this.keeper.read(),
-      emit: (event) => this.told(work, event),
-    };
-    switch (work.kind) {
-      case 'data':
-        return computeData(job, work);
-      case 'policy':
-        return work.stage === 'sft' ? computeSft(job, work) : computeDpo(job, work);
-      case 'answers':
-        return computeAnswers(job, work);
-      case 'evaluation':
-        return computeEvaluation(job, work);
-      case 'reward':
-      case 'diagnosis':
-        return {};
-    }
-  }
-
-  private told(work: Work, event: RunEvent): void {
-    if (event.type !== 'progress') return;
-    const { done, total, unit, rate } = event.progress;
-    const { works } = this.parts.plan;
-    const at = works.indexOf(work);
-    this.context.emit({
-      type: 'progress',
-      progress: {
-        ...{ piecesDone: at, pieces: works.length, secondsLeft: null, share: at / works.length },
-        ...{ label: work.label, done, total, unit, rate },
-      },
-    });
-  }
 }

@@ -2,6 +2,7 @@
 import { armWords } from './arm-words.ts';
 import { findingsOf } from './findings.ts';
 import type { LabInput } from './inputs.ts';
+import { duels } from './judges/duels.ts';
 import { bootstrapGain, seedMeans, share } from './stats/index.ts';
 import { bestOf, curvesOf } from './summary-curves.ts';
 import { histogramsOf, samplesOf, timingsOf } from './summary-shown.ts';
@@ -49,7 +50,11 @@ export function summarise(input: LabInput): LabReport {
       input,
       [reference, best].flatMap((id) => manifest.arms.filter((arm) => arm.id === id)),
     ),
-    duels: [],
+    duels: duels(
+      input.verdicts,
+      input.keys,
+      manifest.arms.map(({ id }) => id),
+    ),
     samples: samplesOf(input),
     diagnosis,
     signs,

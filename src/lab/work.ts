@@ -156,12 +156,12 @@ class Planner implements WorkPlan {
     const policy = spec.kind === 'base' ? null : this.policy(spec, name, seed);
     const data = this.data(config);
     const { split } = this;
-    const { finalShare, config: lab } = this.manifest;
+    const { finalShare } = this.manifest;
     const evaluation = this.add<EvaluationWork>({
       key: keyOf({
         kind: 'evaluation',
         of: policy?.key ?? { base: data.key, engine: engineOf(config) },
-        split: { split, finalShare, seed: finalShare > 0 ? lab.seed : 0 },
+        split: { split, finalShare },
         samples: config.evaluate.samples,
         maxTokens: config.sample.maxTokens,
         embedder: embedderOf(config),

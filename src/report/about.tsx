@@ -1,7 +1,7 @@
 /** How it was computed: settings, seeds, versions, fingerprints and timings. */
 import { count, duration, percent } from '../lab/format.ts';
 import type { LabReport } from '../lab/types.ts';
-import { CONFIG_KEYS, type RunConfig, SETTINGS } from '../pipeline/config.ts';
+import { CONFIG_KEYS, DEFAULT_CONFIG, type RunConfig } from '../pipeline/config.ts';
 import { visible } from './text.ts';
 
 /** The value at a dotted path of the settings, as text. */
@@ -13,11 +13,11 @@ function settingText(config: RunConfig, key: string): string {
   return Array.isArray(value) ? value.join(', ') : value === undefined ? '–' : visible(String(value));
 }
 
-/** Every setting: its key, its value with the unit. */
-export function settingsOf(config: RunConfig): { key: string; label: string; value: string }[] {
+/** Every setting: its key and value, and the default where that is another. */
+export function settingsOf(config: RunConfig): { key: string; value: string; usual?: string }[] {
   return CONFIG_KEYS.map((key) => {
-    const { label, unit } = SETTINGS[key];
-    return { key, label, value: `${settingText(config, key)}${unit === '' ? '' : ` ${unit}`}` };
+    const [value, usual] = [settingText(config, key), settingText(DEFAULT_CONFIG, key)];
+    return { key, value, ...(value !== usual && { usual }) };
   });
 }
 
@@ -59,13 +59,15 @@ export function originOf(report: LabReport): { what: string; value: string }[] {
 }
 
 /** Pairs of a name and a value. */
-function Pairs({ rows }: { rows: readonly { what: string; value: string }[] }) {
+function Pairs({ rows }: { rows: readonly { what: string; value: string; note?: string }[] }) {
   return (
     <dl class="lr-pairs">
-      {rows.map(({ what, value }) => (
+      {rows.map(({ what, value, note }) => (
         <div key={what}>
           <dt>{what}</dt>
-          <dd>{value}</dd>
+          <dd>
+            {value} {note !== undefined && <span class="lr-muted">({note})</span>}
+          </dd>
         </div>
       ))}
     </dl>
@@ -77,7 +79,15 @@ export function Origin({ report }: { report: LabReport }) {
 }
 
 export function Configuration({ config }: { config: RunConfig }) {
-  return <Pairs rows={settingsOf(config).map(({ key, value }) => ({ what: key, value }))} />;
+  return (
+    <Pairs
+      rows={settingsOf(config).map(({ key, value, usual }) => ({
+        what: key,
+        value,
+        note: usual === undefined ? undefined : `default ${usual}`,
+      }))}
+    />
+  );
 }
 
 export function Timings({ report }: { report: Pick<LabReport, 'timings' | 'seconds'> }) {

@@ -1,11 +1,12 @@
 /** The arms in tables: the main measure with its paired gain, everything else that was measured, and what it cost. */
 import { count, duration } from '../lab/format.ts';
-import { difference, differenceUnit, MEASURE_INFO, measured } from '../lab/measures.ts';
+import { differences, differenceUnit, interval, MEASURE_INFO, measured } from '../lab/measures.ts';
 import { type ArmRow, type Figure, type LabReport, MEASURES, type Measure } from '../lab/types.ts';
 import { ApartMark, ArmName, basis, StateNote } from './marks.tsx';
-import { visible } from './text.ts';
+import { prose } from './text.ts';
 
 type Report = Pick<LabReport, 'arms' | 'reference' | 'mainMeasure'>;
+type Described = Report & Partial<Pick<LabReport, 'armSettings'>>;
 
 /** The measures that at least one arm has a figure for, in their usual order. */
 export function measuresOf({ arms }: Pick<LabReport, 'arms'>): Measure[] {
@@ -15,19 +16,19 @@ export function measuresOf({ arms }: Pick<LabReport, 'arms'>): Measure[] {
 /** A value over its interval, the unit said once. */
 function Value({ measure, figure }: { measure: Measure; figure: Figure | undefined }) {
   if (figure === undefined) return <span class="lr-muted">–</span>;
-  const bare = (value: number) => measured(measure, value).replace(/ %$/, '');
+  const { value, low, high } = interval(measure, figure);
   return (
     <>
-      <b>{measured(measure, figure.value)}</b>
+      <b>{value}</b>
       <span class="lr-interval">
-        {bare(figure.low)} to {bare(figure.high)}
+        {low} to {high}
       </span>
     </>
   );
 }
 
-/** Every arm by the main measure: value, gain over the reference, share of answers that are better. */
-export function ArmsTable({ report }: { report: Report }) {
+/** Every arm by the main measure: what it is, its value, its gain over the reference, share of answers that are better. */
+export function ArmsTable({ report }: { report: Described }) {
   const { mainMeasure: main, reference } = report;
   const info = MEASURE_INFO[main];
   const wins = report.arms.some(({ winRate }) => winRate !== undefined);
@@ -64,7 +65,8 @@ export function ArmsTable({ report }: { report: Report }) {
   );
 }
 
-function MainRow({ report, arm, wins }: { report: Report; arm: ArmRow; wins: boolean }) {
+function MainRow({ report, arm, wins }: { report: Described; arm: ArmRow; wins: boolean }) {
+  const what = report.armSettings?.find((each) => each.arm === arm.id)?.text;
   const main = report.mainMeasure;
   const figure = arm.figures[main];
   const gain = arm.gain[main];
@@ -72,37 +74,46 @@ function MainRow({ report, arm, wins }: { report: Report; arm: ArmRow; wins: boo
     <tr>
       <th scope="row">
         <ArmName report={report} id={arm.id} />
-        {arm.state !== 'done' && (
+        {what !== undefined && <span class="lr-interval">{prose(what)}</span>}
+        {(arm.state !== 'done' || arm.error !== undefined) && (
           <span class="lr-interval">
             <StateNote arm={arm} />
           </span>
         )}
       </th>
-      <td>
+      <td data-label={MEASURE_INFO[main].name}>
         <Value measure={main} figure={figure} />
       </td>
-      <td>
+      <td data-label="gain">
         {arm.id === report.reference ? (
           <span class="lr-muted">reference</span>
-        ) : gain ? (
-          <>
-            <b>{difference(main, gain.value)}</b>
-            {differenceUnit(main)} <ApartMark measure={main} gain={gain} />
-            <span class="lr-interval">
-              {difference(main, gain.low)} to {difference(main, gain.high)}
-            </span>
-          </>
         ) : (
-          <span class="lr-muted">–</span>
+          <Gain measure={main} gain={gain} />
         )}
       </td>
       {wins && (
-        <td>
+        <td data-label="wins">
           <Value measure="winRateTarget" figure={arm.winRate} />
         </td>
       )}
-      <td class="lr-muted">{figure ? basis(figure) : '–'}</td>
+      <td class="lr-muted" data-label="n">
+        {figure ? basis(figure) : '–'}
+      </td>
     </tr>
+  );
+}
+
+function Gain({ measure, gain }: { measure: Measure; gain: Figure | undefined }) {
+  if (gain === undefined) return <span class="lr-muted">–</span>;
+  const { value, low, high } = differences(measure, gain);
+  return (
+    <>
+      <b>{value}</b>
+      {differenceUnit(measure)} <ApartMark measure={measure} gain={gain} />
+      <span class="lr-interval">
+        {low} to {high}
+      </span>
+    </>
   );
 }
 
@@ -198,18 +209,14 @@ export function SeedsTable({ report }: { report: Report & Pick<LabReport, 'seeds
   );
 }
 
-/** What each arm is, and what it took. */
-export function CostTable({ report }: { report: Pick<LabReport, 'arms' | 'armSettings'> }) {
-  const what = new Map(report.armSettings.map(({ arm, text }) => [arm, text]));
+/** What each arm took. */
+export function CostTable({ report }: { report: Pick<LabReport, 'arms'> }) {
   return (
     <div class="lr-scroll">
-      <table class="lr-table lr-cost">
+      <table class="lr-table">
         <thead>
           <tr>
             <th scope="col">Arm</th>
-            <th scope="col" class="lr-wide">
-              how it comes about
-            </th>
             <th scope="col">steps</th>
             <th scope="col">pairs</th>
             <th scope="col">tokens trained on</th>
@@ -222,7 +229,6 @@ export function CostTable({ report }: { report: Pick<LabReport, 'arms' | 'armSet
               <th scope="row">
                 <ArmName report={report} id={arm.id} />
               </th>
-              <td class="lr-wide">{visible(what.get(arm.id) ?? '')}</td>
               <td>{count(arm.steps)}</td>
               <td>{count(arm.pairs)}</td>
               <td>{count(arm.trainedTokens)}</td>

@@ -1,4 +1,4 @@
-import { MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
+import { interval, MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
 import type { Curve, Figure, Measure } from '../lab/types.ts';
 import { basis } from './marks.tsx';
 import { across, Plot, px, Series } from './plot.tsx';
@@ -10,12 +10,15 @@ const HEIGHT = 190;
 /** Shares are drawn in percent. */
 const factor = (measure: Measure): number => (MEASURE_INFO[measure].kind === 'share' ? 100 : 1);
 
+const isWhole = ({ value, low, high }: Figure): boolean => [value, low, high].every(Number.isFinite);
+
 const said = (measure: Measure, figure: Figure): string =>
   `${withInterval(measure, figure)}, n = ${basis(figure)}`;
 
 /** A score against what was varied, with 95 % intervals; the reference arm as a line in its band. */
 export function CurveChart({ curve }: { curve: Curve }) {
-  const { measure, reference, axis } = curve;
+  const { measure, axis } = curve;
+  const reference = curve.reference && isWhole(curve.reference.figure) ? curve.reference : undefined;
   const shown = curve.points
     .filter(({ x, figure }) => Number.isFinite(x) && Number.isFinite(figure.value))
     .sort((a, b) => a.x - b.x);
@@ -66,7 +69,7 @@ export function CurveChart({ curve }: { curve: Curve }) {
             low: place(figure.low),
             high: place(figure.high),
             title: `${visible(arm)}: ${said(measure, figure)}`,
-            text: measured(measure, figure.value).replace(/ %$/, ''),
+            text: interval(measure, figure).value.replace(/ %$/, ''),
           }))}
         />
       </Plot>

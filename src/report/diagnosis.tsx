@@ -1,22 +1,18 @@
-/** Why it did or did not work: false negatives, diversity, and the gradient against the number of negatives. */
-import { count, figure, percent } from '../lab/format.ts';
-import { withInterval } from '../lab/measures.ts';
+/** Why it did or did not work: false negatives, and whether negatives vary more than positives. */
+import { count, percent } from '../lab/format.ts';
+import { plainInterval, plainText, withInterval } from '../lab/measures.ts';
 import type {
   Diversity as DiversityData,
   FalseNegatives as FalseNegativesData,
   Figure,
-  GradientStudy,
 } from '../lab/types.ts';
 import { Histogram } from './histogram.tsx';
-import { basis, VerdictMark } from './marks.tsx';
+import { VerdictMark } from './marks.tsx';
 import { Plot, Series } from './plot.tsx';
 import { linear, points } from './scale.ts';
-import { visible } from './text.ts';
+import { prose, visible } from './text.ts';
 
 const HEIGHT = 170;
-
-const plain = ({ value, low, high }: Figure): string =>
-  `${figure(value)} (${figure(low)} to ${figure(high)})`;
 
 const JUDGES: Readonly<Record<FalseNegativesData['judge'], string>> = {
   grader: 'the data set’s grader',
@@ -29,12 +25,12 @@ export function FalseNegatives({ data }: { data: FalseNegativesData }) {
   const rows = [...data.byPercent].sort((a, b) => a.percent - b.percent);
   return (
     <>
-      <p class="lr-lead">{visible(data.verdict)}</p>
+      <p class="lr-lead">{prose(data.verdict)}</p>
       <p class="lr-muted">
         {count(data.responses)} sampled answers to the training prompts, judged by {JUDGES[data.judge]}.{' '}
         {data.auc === null
           ? 'All answers are alike to the judge, so there is nothing to separate.'
-          : `Area under the ROC curve ${plain(data.auc)}, n = ${count(data.auc.n)}; 0.5 is chance, 1 separates all.`}
+          : `Area under the ROC curve ${plainText(data.auc)}, n = ${count(data.auc.n)}; 0.5 is chance, 1 separates all.`}
       </p>
       <div class="lr-columns">
         {rows.length > 0 && <ByPercent rows={rows} />}
@@ -86,7 +82,7 @@ export function Diversity({ data }: { data: DiversityData }) {
   return (
     <>
       <p class="lr-lead">
-        <VerdictMark verdict={data.holds} /> {visible(data.verdict)}
+        <VerdictMark verdict={data.holds} /> {prose(data.verdict)}
       </p>
       <div class="lr-scroll">
         <table class="lr-table">
@@ -105,14 +101,15 @@ export function Diversity({ data }: { data: DiversityData }) {
                 <th scope="row" title={visible(row.help)}>
                   {visible(row.what)}
                 </th>
-                {[row.positives, row.negatives, row.difference].map((each, i) => (
-                  <td key={i === 0 ? 'positives' : i === 1 ? 'negatives' : 'difference'}>
-                    <b>{i === 2 && each.value > 0 ? `+${figure(each.value)}` : figure(each.value)}</b>
-                    <span class="lr-interval">
-                      {figure(each.low)} to {figure(each.high)}
-                    </span>
-                  </td>
-                ))}
+                <td>
+                  <Spread figure={row.positives} />
+                </td>
+                <td>
+                  <Spread figure={row.negatives} />
+                </td>
+                <td>
+                  <Spread figure={row.difference} sign />
+                </td>
                 <td class="lr-muted">{count(row.difference.n)}</td>
               </tr>
             ))}
@@ -131,67 +128,15 @@ export function Diversity({ data }: { data: DiversityData }) {
   );
 }
 
-/** The theorem in practice: noise of the gradient estimate, and its angle to balanced pairs. */
-export function Gradient({ data }: { data: GradientStudy }) {
-  const cosines = data.points.flatMap(({ negatives, cosine }) =>
-    cosine ? [{ negatives, figure: cosine }] : [],
-  );
-  const noise = data.points.map((point) => ({ negatives: point.negatives, figure: point.noise }));
+function Spread({ figure: data, sign = false }: { figure: Figure; sign?: boolean }) {
+  const { value, low, high } = plainInterval(data);
+  const plus = (text: string, of: number) => (sign && of > 0 ? `+${text}` : text);
   return (
     <>
-      <p class="lr-lead">{visible(data.verdict)}</p>
-      <div class="lr-columns">
-        <OverNegatives title="Noise of the gradient" yTitle="variance over squared length" rows={noise} />
-        <OverNegatives title="Angle to balanced pairs" yTitle="cosine" rows={cosines} />
-      </div>
-      {data.balanced !== undefined && cosines.length > 0 && (
-        <p class="lr-muted">Balanced pairs: {visible(data.balanced)}.</p>
-      )}
-      {cosines.length === 0 && (
-        <p class="lr-muted">The data has no balanced pairs, so there is no angle to compare.</p>
-      )}
+      <b>{plus(value, data.value)}</b>
+      <span class="lr-interval">
+        {plus(low, data.low)} to {plus(high, data.high)}
+      </span>
     </>
-  );
-}
-
-interface OverNegativesProps {
-  readonly title: string;
-  readonly yTitle: string;
-  readonly rows: readonly { readonly negatives: number; readonly figure: Figure }[];
-}
-
-function OverNegatives({ title, yTitle, rows }: OverNegativesProps) {
-  if (rows.length === 0) return null;
-  const x = points(rows.map(({ negatives }) => negatives));
-  const y = linear([0, ...rows.flatMap(({ figure: each }) => [each.low, each.high])]);
-  const words = rows.map(
-    ({ negatives, figure: each }) => `k = ${negatives}: ${plain(each)}, n = ${basis(each)}`,
-  );
-  return (
-    <figure class="lr-figure">
-      <figcaption>
-        <h3>{title}</h3>
-      </figcaption>
-      <Plot
-        label={`${title} against the number of negatives. ${words.join('; ')}.`}
-        x={x}
-        y={y}
-        xTitle="negatives a prompt (k)"
-        yTitle={yTitle}
-        height={HEIGHT}
-      >
-        <Series
-          height={HEIGHT}
-          points={rows.map(({ negatives, figure: each }, i) => ({
-            x: x.at(negatives),
-            y: y.at(each.value),
-            low: y.at(each.low),
-            high: y.at(each.high),
-            title: words[i] ?? '',
-            text: figure(each.value),
-          }))}
-        />
-      </Plot>
-    </figure>
   );
 }

@@ -1,6 +1,6 @@
 import { count } from '../lab/format.ts';
-import { measured, withInterval } from '../lab/measures.ts';
-import type { Duel, LabReport } from '../lab/types.ts';
+import { interval } from '../lab/measures.ts';
+import type { Duel, Figure, LabReport } from '../lab/types.ts';
 import { ArmName, armName } from './marks.tsx';
 import { visible } from './text.ts';
 
@@ -41,10 +41,7 @@ export function Duels({ report }: DuelsProps) {
                 />
               </td>
               <td>
-                <b>{measured('winRateTarget', duel.winRate.value)}</b>
-                <span class="lr-interval">
-                  {withInterval('winRateTarget', duel.winRate).replace(/^.*\((.*)\)$/, '$1')}
-                </span>
+                <Rate figure={duel.winRate} />
               </td>
               <td class="lr-muted">{count(duel.winRate.n)}</td>
             </tr>
@@ -52,6 +49,18 @@ export function Duels({ report }: DuelsProps) {
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Rate({ figure }: { figure: Figure }) {
+  const { value, low, high } = interval('winRateTarget', figure);
+  return (
+    <>
+      <b>{value}</b>
+      <span class="lr-interval">
+        {low} to {high}
+      </span>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Finding, LabReport } from '../lab/types.ts';
-import { VerdictMark } from './marks.tsx';
-import { visible } from './text.ts';
+import { armName, VerdictMark } from './marks.tsx';
+import { prose } from './text.ts';
 
 /** Claim by claim whether it holds on this data, and the figures that say so. */
 export function Findings({ findings }: { findings: readonly Finding[] }) {
@@ -11,8 +11,8 @@ export function Findings({ findings }: { findings: readonly Finding[] }) {
         <li key={`${plan} ${claim}`}>
           <VerdictMark verdict={verdict} />
           <div>
-            <p class="lr-claim">{visible(claim)}</p>
-            <p>{visible(text)}</p>
+            <p class="lr-claim">{prose(claim)}</p>
+            <p>{prose(text)}</p>
           </div>
         </li>
       ))}
@@ -22,17 +22,14 @@ export function Findings({ findings }: { findings: readonly Finding[] }) {
 
 /** What was asked of the data: the plans with their claims. */
 export function Asked({ report }: { report: Pick<LabReport, 'plans' | 'arms'> }) {
-  const names = new Map(report.arms.map(({ id, name }) => [id, name]));
   return (
     <dl class="lr-asked">
       {report.plans.map((plan) => (
         <div key={plan.id}>
-          <dt>{visible(plan.question)}</dt>
+          <dt>{prose(plan.question)}</dt>
           <dd>
-            {plan.claim !== undefined && <>The paper’s claim: {visible(plan.claim)} </>}
-            <span class="lr-muted">
-              Compared: {plan.arms.map((id) => visible(names.get(id) ?? id)).join(', ')}.
-            </span>
+            {plan.claim !== undefined && <>The paper’s claim: {prose(plan.claim)} </>}
+            <span class="lr-muted">Compared: {plan.arms.map((id) => armName(report, id)).join(' · ')}</span>
           </dd>
         </div>
       ))}

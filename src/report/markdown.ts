@@ -1,12 +1,14 @@
 /** The report in Markdown: the page's order and words, with tables of figures in place of its pictures. Pure. */
-import { count, duration, figure } from '../lab/format.ts';
-import { gainText, MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
+import { count, duration, plural } from '../lab/format.ts';
+import { gainText, MEASURE_INFO, measured, plainText, withInterval } from '../lab/measures.ts';
 import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
 import { originOf, settingsOf } from './about.tsx';
 import { measuresOf } from './arms.tsx';
+import { gradientFacts } from './gradient.tsx';
 import { md, mdQuote, mdTable } from './markdown-text.ts';
 import { apart, armName, basis } from './marks.tsx';
-import { sortedSigns } from './signs.tsx';
+import { answersOf } from './samples.tsx';
+import { evidenceOf, sentence, signGroups } from './signs.tsx';
 import { moment, shortened } from './text.ts';
 import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
 
@@ -47,14 +49,19 @@ function asked(report: LabReport): string {
   if (report.plans.length === 0) return '';
   const items = report.plans.map((plan) => {
     const claim = plan.claim === undefined ? '' : ` The paper’s claim: ${md(plan.claim)}`;
-    const names = plan.arms.map((id) => md(armName(report, id))).join(', ');
-    return `- **${md(plan.question)}**${claim} Compared: ${names}.`;
+    const names = plan.arms.map((id) => md(armName(report, id))).join(' · ');
+    return `- **${md(plan.question)}**${claim} Compared: ${names}`;
   });
   return lines('## What was asked', items.join('\n'));
 }
 
 const cell = (measure: Measure, value: Figure | undefined): string =>
   value === undefined ? '–' : withInterval(measure, value);
+
+function stateText({ state, error }: ArmRow): string {
+  if (error === undefined) return state === 'done' ? '' : ` (${state})`;
+  return ` (${state === 'failed' ? 'failed' : 'failed in part'}: ${md(error)})`;
+}
 
 function arms(report: LabReport): string {
   if (report.arms.length === 0) return '';
@@ -67,7 +74,7 @@ function arms(report: LabReport): string {
   };
   const rows = report.arms.map((arm) => {
     const own = arm.figures[main];
-    const state = arm.state === 'done' ? '' : ` (${arm.state}${arm.error ? `: ${md(arm.error)}` : ''})`;
+    const state = stateText(arm);
     return [
       `${name(arm)}${state}`,
       cell(main, own),
@@ -134,26 +141,25 @@ function samples(report: LabReport): string {
     const { text: shown, more } = shortened(text);
     return lines(mdQuote(shown), more > 0 ? `… ${count(more)} more characters` : '');
   };
-  const each = report.samples.flatMap(({ prompt, target, answers }, i) => [
-    `### Prompt ${i + 1}`,
-    quote(prompt),
-    ...(target === undefined ? [] : ['target:', quote(target)]),
-    ...answers.flatMap(({ arm, text, correct, similarity }) => {
-      const scores = [
-        correct === undefined ? '' : correct ? '✔ correct' : '✘ wrong',
-        similarity === undefined ? '' : `similarity ${measured('similarity', similarity)}`,
-      ].filter((part) => part !== '');
-      return [
-        `${md(armName(report, arm))}${scores.length > 0 ? ` (${scores.join(', ')})` : ''}:`,
-        quote(text),
-      ];
-    }),
-  ]);
+  const each = report.samples.flatMap((row, i) => {
+    const { shown, left } = answersOf(row);
+    return [
+      `### Prompt ${i + 1}`,
+      quote(row.prompt),
+      ...(row.target === undefined ? [] : ['target:', quote(row.target)]),
+      ...shown.flatMap(({ arms, text, correct, similarity }) => {
+        const scores = [
+          correct === undefined ? '' : correct ? '✔ correct' : '✘ wrong',
+          similarity === undefined ? '' : `similarity ${measured('similarity', similarity)}`,
+        ].filter((part) => part !== '');
+        const names = arms.map((arm) => md(armName(report, arm))).join(' · ');
+        return [`${names}${scores.length > 0 ? ` (${scores.join(', ')})` : ''}:`, quote(text)];
+      }),
+      left > 0 ? `${plural(left, 'other arm')} in samples.csv.` : '',
+    ];
+  });
   return lines('## Answers beside each other', ...each);
 }
-
-const plain = ({ value, low, high }: Figure): string =>
-  `${figure(value)} (${figure(low)} to ${figure(high)})`;
 
 function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabReport): string {
   return lines(
@@ -162,7 +168,7 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
           '## Why: false negatives',
           md(falseNegatives.verdict),
           falseNegatives.auc
-            ? `Area under the ROC curve: ${plain(falseNegatives.auc)}, n = ${count(falseNegatives.auc.n)}.`
+            ? `Area under the ROC curve: ${plainText(falseNegatives.auc)}, n = ${count(falseNegatives.auc.n)}.`
             : '',
           mdTable(
             ['a%', 'as good as the target', 'kept'],
@@ -182,9 +188,9 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
             ['Spread of', 'positives', 'negatives', 'negatives less positives', 'n'],
             diversity.rows.map((row) => [
               md(row.what),
-              plain(row.positives),
-              plain(row.negatives),
-              plain(row.difference),
+              plainText(row.positives),
+              plainText(row.negatives),
+              plainText(row.difference),
               count(row.difference.n),
             ]),
           ),
@@ -195,14 +201,18 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
           '## Why: the gradient',
           md(gradient.verdict),
           mdTable(
-            ['k', 'variance over squared length', 'cosine to balanced pairs', 'n'],
-            gradient.points.map(({ negatives, noise, cosine }) => [
+            ['k', 'noise', 'of it from the draw of answers', 'cosine to balanced pairs', 'n'],
+            gradient.points.map(({ negatives, noise, draw, cosine }) => [
               String(negatives),
-              plain(noise),
-              cosine ? plain(cosine) : '–',
+              plainText(noise),
+              draw ? plainText(draw) : '–',
+              cosine ? plainText(cosine) : '–',
               basis(noise),
             ]),
           ),
+          gradientFacts(gradient)
+            .map(({ what, value, help }) => `- ${what}: ${value}. ${md(help)}`)
+            .join('\n'),
         ]
       : []),
   );
@@ -212,13 +222,9 @@ const SIGN_WORDS = { seen: '✘ seen', 'not-seen': '✔ not seen', unknown: 'not
 
 function signs(report: LabReport): string {
   if (report.signs.length === 0) return '';
-  const items = sortedSigns(report.signs).map((sign) => {
-    const where =
-      sign.arm === undefined
-        ? ''
-        : ` (${md(armName(report, sign.arm))}${sign.seed === undefined ? '' : `, seed ${sign.seed}`})`;
-    const advice = sign.state === 'seen' ? ` ${md(sign.suggestion)}` : '';
-    return `- **${SIGN_WORDS[sign.state]}**: ${md(sign.title)}${where}. ${md(sign.evidence)}. Threshold: ${md(sign.threshold)}.${advice}`;
+  const items = signGroups(report).map((group) => {
+    const parts = [...evidenceOf(group), `Threshold: ${sentence(group.threshold)}`, ...group.suggestions];
+    return `- **${SIGN_WORDS[group.state]}**: **${md(group.title)}** ${parts.map(md).join(' ')}`;
   });
   return lines('## Signs of failure', items.join('\n'));
 }
@@ -250,7 +256,10 @@ function method(report: LabReport): string {
     '### Settings that all arms share',
     mdTable(
       ['setting', 'value'],
-      settingsOf(report.config).map(({ key, value }) => [md(key), md(value)]),
+      settingsOf(report.config).map(({ key, value, usual }) => [
+        md(key),
+        md(usual === undefined ? value : `${value} (default ${usual})`),
+      ]),
       false,
     ),
     '### Time',

@@ -18,6 +18,13 @@ export function visible(text: string): string {
   );
 }
 
+/** The same for names and sentences, in which figures do not part from their signs and units at a line's end. */
+export function prose(text: string): string {
+  return visible(text)
+    .replace(/(\S) = (?=\S)/g, '$1\u00a0=\u00a0')
+    .replace(/(\d) (?=%)/g, '$1\u00a0');
+}
+
 export interface Shortened {
   readonly text: string;
   /** Characters left out. */

@@ -1,9 +1,8 @@
 /** The embedder in its own worker, so that embedding and sampling do not wait for each other's runtime. */
-import * as Comlink from 'comlink';
-import { OpenCalls } from '../engine/open-calls.ts';
 import type { TextEmbedder } from '../engine/types.ts';
 import type { RunConfig } from '../pipeline/config.ts';
-import { type Living, watchLife } from './life.ts';
+import type { Living } from './life.ts';
+import { startWorkerModel } from './worker-model.ts';
 
 /** What names an embedder: the worker finds its files by itself. */
 export type EmbedderChoice = Pick<RunConfig, 'embedder' | 'embedderPooling' | 'hub'>;
@@ -18,46 +17,10 @@ export async function startEmbedder({
   embedderPooling,
   hub,
 }: EmbedderChoice): Promise<TextEmbedder & { close(): void }> {
-  const name = `embedder ${crypto.randomUUID()}`;
-  const worker = new Worker(new URL('../../workers/embedder.ts', import.meta.url), { type: 'module', name });
-  const api = Comlink.wrap<EmbedderApi>(worker);
-  const calls = new OpenCalls();
-  worker.addEventListener('error', (event) =>
-    calls.end(new Error(`the embedder's worker died: ${event.message}`)),
+  const { info, ask, close } = await startWorkerModel<EmbedderApi>(
+    'embedder',
+    (name) => new Worker(new URL('../../workers/embedder.ts', import.meta.url), { type: 'module', name }),
+    (api) => api.open({ embedder, embedderPooling, hub }),
   );
-  worker.addEventListener('messageerror', () =>
-    calls.end(new Error("a message of the embedder's worker could not be read")),
-  );
-  const dead = () => calls.end(new Error("the embedder's worker ended unexpectedly"));
-  api.alive().then(
-    () => watchLife(name, dead),
-    () => undefined, // it has its error event
-  );
-  try {
-    const info = await calls.call(() => api.open({ embedder, embedderPooling, hub }));
-    return {
-      info,
-      embed: async (texts, signal) => {
-        signal?.throwIfAborted();
-        return unlessAborted(
-          calls.call(() => api.embed([...texts])),
-          signal,
-        );
-      },
-      close: () => worker.terminate(),
-    };
-  } catch (error) {
-    worker.terminate();
-    throw error;
-  }
-}
-
-/** The worker goes on with what it was given, but no one who is stopped waits for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
+  return { info, close, embed: (texts, signal) => ask((api) => api.embed([...texts]), signal) };
 }

@@ -1,5 +1,5 @@
 /** Labs, for the model worker: opens what they need, and hands over what they found out. */
-import type { TextEmbedder } from '../engine/types.ts';
+import type { RewardModel, TextEmbedder } from '../engine/types.ts';
 import { collectLab } from '../lab/collect.ts';
 import { estimateLab } from '../lab/estimate.ts';
 import { importedAnswers } from '../lab/imported.ts';
@@ -22,6 +22,7 @@ import { storageLeft } from '../storage/space.ts';
 import { deviceLimits } from './device-limits.ts';
 import { type EmbedderChoice, startEmbedder } from './embedder-client.ts';
 import type { Models } from './models.ts';
+import { type RewardChoice, startReward } from './reward-client.ts';
 
 export interface LabServiceHost {
   readonly storage: () => Promise<Storage>;
@@ -46,7 +47,7 @@ export function createLabService(host: LabServiceHost): {
   ): Promise<T> => {
     const abort = new AbortController();
     underWay.add(abort);
-    const open = new Opened(host);
+    const open = new Opened();
     try {
       return await work(await contextOf(host, open, labId, emit, abort.signal));
     } catch (error) {
@@ -133,7 +134,7 @@ async function contextOf(
 ): Promise<LabContext> {
   const { labs, data } = await storage();
   const store = labs.lab(labId);
-  const { datasetId, importedId } = await store.manifest();
+  const { datasetId, importedId, rewardModel, config } = await store.manifest();
   return {
     store,
     dataset: () => data.load(datasetId),
@@ -142,16 +143,19 @@ async function contextOf(
       const [{ rows }, own] = [await data.load(importedId), await data.load(datasetId)];
       return importedAnswers(rows, own.rows).answers;
     },
-    open: async (config) => {
-      const model = await models.of(config);
+    open: async (settings) => {
+      const model = await models.of(settings);
       return {
         model,
-        embedder: () => opened.embedder(config),
+        embedder: () => opened.embedder(settings),
         overlap: true,
-        limits: await deviceLimits(config.backend),
-        ...(await models.startAdapter(config, model)),
+        limits: await deviceLimits(settings.backend),
+        ...(await models.startAdapter(settings, model)),
       };
     },
+    ...(rewardModel !== undefined && {
+      reward: () => opened.reward({ reward: rewardModel, hub: config.hub }),
+    }),
     emit,
     signal,
     now: () => performance.now(),
@@ -160,21 +164,33 @@ async function contextOf(
   };
 }
 
-/** What a sitting has open beside the model: the embedder that was asked for last. */
+/** What a sitting has open beside the model: the embedder that was asked for last, and the reward model. */
 class Opened {
   private current: { key: string; value: Promise<TextEmbedder & { close(): void }> } | null = null;
+  private judge: ReturnType<typeof startReward> | null = null;
 
   embedder({ embedder, embedderPooling, hub }: RunConfig): Promise<TextEmbedder> {
     const choice: EmbedderChoice = { embedder, embedderPooling, hub };
     const key = JSON.stringify(choice);
     if (this.current?.key !== key) {
-      this.close();
+      this.closeEmbedder();
       this.current = { key, value: startEmbedder(choice) };
     }
     return this.current.value;
   }
 
+  reward(choice: RewardChoice): Promise<RewardModel> {
+    this.judge ??= startReward(choice);
+    return this.judge;
+  }
+
   close(): void {
+    this.closeEmbedder();
+    void this.judge?.then((model) => model.close()).catch(() => undefined);
+    this.judge = null;
+  }
+
+  private closeEmbedder(): void {
     void this.current?.value.then((embedder) => embedder.close()).catch(() => undefined);
     this.current = null;
   }

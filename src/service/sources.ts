@@ -1,6 +1,7 @@
 /** Where a model's files come from: the embedded folder, an address, a folder the user gave, a hub's stored model. */
 
 import type { FileSource } from '../engine/types.ts';
+import type { HubUse } from '../hub/api.ts';
 import { isHubName, parseHubName } from '../hub/name.ts';
 import { findStored } from '../hub/stored.ts';
 import { ModelError } from '../model/config.ts';
@@ -45,14 +46,25 @@ export function embedderFiles(
   return filesOf('embedder', embedder, hub, new URL('models/default-embedder/', base), storage);
 }
 
-async function filesOf(
-  use: 'model' | 'embedder',
-  name: string,
-  hub: string,
-  embedded: URL,
+/**
+ * What LabManifest.rewardModel names: a folder in the layout of transformers.js, of which none comes with the page.
+ * Throws as `modelFiles` does.
+ */
+export function rewardFiles(
+  { reward, hub }: { readonly reward: string } & Pick<RunConfig, 'hub'>,
   storage: Storage,
 ): Promise<HeldFiles> {
-  if (name === 'default') return free(urlFolder(embedded.href, shortName(embedded.pathname)));
+  return filesOf('reward', reward, hub, null, storage);
+}
+
+async function filesOf(
+  use: HubUse,
+  name: string,
+  hub: string,
+  embedded: URL | null,
+  storage: Storage,
+): Promise<HeldFiles> {
+  if (name === 'default' && embedded) return free(urlFolder(embedded.href, shortName(embedded.pathname)));
   if (isUrl(name)) return free(urlFolder(name, shortName(name)));
   if (isHubName(name)) return storedModel({ use, name, hub }, storage);
   const release = await holdModel(name);
@@ -60,7 +72,7 @@ async function filesOf(
 }
 
 async function storedModel(
-  request: { readonly use: 'model' | 'embedder'; readonly name: string; readonly hub: string },
+  request: { readonly use: HubUse; readonly name: string; readonly hub: string },
   storage: Storage,
 ): Promise<HeldFiles> {
   const record = findStored(await storage.hub.list(), request);

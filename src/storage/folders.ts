@@ -1,5 +1,6 @@
 /** Model folders the user gave: one Blob a file, and a record that makes the folder exist. */
 import type { FileSource, RangedFile } from '../engine/types.ts';
+import { isClassifier } from '../model/reward-config.ts';
 import { InputError } from '../model/text.ts';
 import { under } from './chunks.ts';
 import { explained } from './errors.ts';
@@ -10,23 +11,38 @@ export interface FolderFile {
   readonly data: Blob;
 }
 
+/** @param config config.json, parsed: an embedder and a reward model have the same files */
 export function describeFolder(
   name: string,
   files: readonly { readonly path: string; readonly bytes: number }[],
+  config?: unknown,
 ): FolderInfo {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   return {
     name,
-    kind: kindOf(files.map(({ path }) => path)),
+    kind: kindOf(
+      files.map(({ path }) => path),
+      config,
+    ),
     created: Date.now(),
     files: files.length,
     bytes,
   };
 }
 
-function kindOf(paths: readonly string[]): FolderInfo['kind'] {
+function kindOf(paths: readonly string[], config: unknown): FolderInfo['kind'] {
   if (paths.includes('adapter_config.json')) return 'adapter';
-  return paths.some((path) => path.endsWith('.onnx')) ? 'embedder' : 'model';
+  if (!paths.some((path) => path.endsWith('.onnx'))) return 'model';
+  return isClassifier(config) ? 'reward' : 'embedder';
+}
+
+/** Undefined where there is no such file, or no JSON in it: whoever opens the folder tells of that. */
+async function parsed(file: Blob | undefined): Promise<unknown> {
+  try {
+    return file && JSON.parse(await file.text());
+  } catch {
+    return undefined;
+  }
 }
 
 /** In one transaction: there is all of the folder, and nothing of an older one of its name, or none of it. */
@@ -34,6 +50,7 @@ export async function saveFolder(db: Database, name: string, files: readonly Fol
   const info = describeFolder(
     name,
     files.map(({ path, data }) => ({ path, bytes: data.size })),
+    await parsed(files.find(({ path }) => path === 'config.json')?.data),
   );
   const tx = db.transaction(['models', 'folders'], 'readwrite');
   const models = tx.objectStore('models');

@@ -28,7 +28,7 @@ export interface ModelFile {
 export interface FolderInfo {
   readonly name: string;
   /** As its files show. */
-  readonly kind: 'model' | 'embedder' | 'adapter';
+  readonly kind: 'model' | 'embedder' | 'reward' | 'adapter';
   /** Milliseconds since 1970. */
   readonly created: number;
   readonly files: number;
@@ -50,7 +50,7 @@ export interface HubFile {
 /** A model fetched from a hub, or as much of it as has come. */
 export interface HubRecord {
   readonly key: string;
-  readonly use: 'model' | 'embedder';
+  readonly use: 'model' | 'embedder' | 'reward';
   readonly hub: string;
   readonly id: string;
   /** Null where the hub does not say. */

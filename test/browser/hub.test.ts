@@ -259,6 +259,22 @@ describe('a whole download', () => {
     // As a language model it is another thing.
     expect(findStored(await here.storage.hub.list(), { ...here.request, use: 'model' })).toBeUndefined();
   });
+
+  test('a reward model is its ONNX file, tokenizer, and chat template', async () => {
+    const files = {
+      'config.json': { text: '{}' },
+      'tokenizer.json': { text: '{}' },
+      'chat_template.jinja': { text: '{{ messages }}' },
+      'onnx/model.onnx': { bytes: 150_000, seed: 5 },
+      'pytorch_model.bin': { bytes: 150_000, seed: 7 },
+    };
+    const here = await bench({ models: { 'owner/tiny': files } }, 'reward');
+    expect((await here.session().download(here.request, () => {})).use).toBe('reward');
+    const record = findStored(await here.storage.hub.list(), here.request);
+    expect(record?.files.map(({ path }) => path).sort()).toEqual(
+      ['chat_template.jinja', 'config.json', 'onnx/model.onnx', 'tokenizer.json'].sort(),
+    );
+  });
 });
 
 describe('what breaks on the way', () => {

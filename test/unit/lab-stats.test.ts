@@ -8,6 +8,7 @@ import {
   histogram,
   type Judged,
   seedMeans,
+  simultaneousGains,
   type Values,
   wilson,
 } from '../../src/lab/stats/index.ts';
@@ -16,7 +17,7 @@ import { stream } from '../../src/model/random.ts';
 const random = stream(1, 'lab-stats');
 /** Box and Muller. */
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-const list = (length: number, of: (i: number) => number) => Array.from({ length }, (_, i) => of(i));
+const list = <T>(length: number, of: (i: number) => T): T[] => Array.from({ length }, (_, i) => of(i));
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 /** Of an interval of 95 %, as if it were a normal one. */
 const errorOf = ({ low, high }: { low: number; high: number }) => (high - low) / (2 * 1.96);
@@ -119,6 +120,45 @@ describe('means over prompts and seeds', () => {
     expect(inverse.value).toBeCloseTo(Math.exp(-plain.value), 12);
     expect(inverse.low).toBeCloseTo(Math.exp(-plain.high), 3);
     expect(inverse.high).toBeCloseTo(Math.exp(-plain.low), 3);
+  });
+});
+
+describe('how often intervals hold the truth', () => {
+  const within = { resamples: 400 };
+  /** Three seeds, 60 prompts, one number of each; the truth is 0. */
+  const draw = (seed: number, prompt: readonly number[], noise: number): Values =>
+    list(3, () => seed * normal()).map((shift) => prompt.map((hard) => hard + shift + noise * normal()));
+
+  test('95 % of the time, where seeds differ by as much as a mean over prompts is uncertain', () => {
+    const held = list(300, () => {
+      const prompts = list(60, () => 0.5 * normal());
+      const { low, high } = bootstrapMean(draw(1 / Math.sqrt(60), prompts, 1), within);
+      return low <= 0 && high >= 0 ? 1 : 0;
+    });
+    expect(mean(held)).toBeGreaterThan(0.93);
+    expect(mean(held)).toBeLessThan(0.995);
+  });
+
+  test('of the best of ten that are alike: rarely picked for nothing, where single intervals often are', () => {
+    const hits = list(150, () => {
+      const [reference = [], ...arms] = list(11, () => [list(60, normal)]);
+      const above = (figures: readonly ({ low: number } | null)[]) =>
+        figures.some((figure) => (figure?.low ?? 0) > 0) ? 1 : 0;
+      const single = arms.map((arm) => bootstrapGain(arm, reference, within));
+      return { together: above(simultaneousGains(arms, reference, within)), single: above(single) };
+    });
+    expect(mean(hits.map(({ together }) => together))).toBeLessThan(0.06);
+    expect(mean(hits.map(({ single }) => single))).toBeGreaterThan(0.1);
+  });
+
+  test('of one arm alone the simultaneous interval is the usual one; an arm without values has none', () => {
+    const [reference, arm] = [draw(0, list(60, normal), 1), draw(0, list(60, normal), 1)];
+    const [alone, none] = simultaneousGains([arm, [[null]]], reference);
+    const usual = bootstrapGain(arm, reference);
+    expect(alone?.value).toBe(usual.value);
+    expect(errorOf(alone ?? { low: 0, high: 0 }) / errorOf(usual)).toBeCloseTo(1, 1);
+    expect(none).toBeNull();
+    expect(simultaneousGains([], reference)).toEqual([]);
   });
 });
 

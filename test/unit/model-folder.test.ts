@@ -60,6 +60,16 @@ test('an embedder keeps its folders: its pooling has a config.json of its own', 
   expect(paths(found)).toEqual(['1_Pooling/config.json', 'config.json', 'onnx/model.onnx', 'tokenizer.json']);
 });
 
+test('a classifier of sequences is a reward model; its other files are an embedder’s', async () => {
+  const folderOf = (config: string) =>
+    modelFolder([file('rm/config.json', config), file('rm/tokenizer.json'), file('rm/onnx/model.onnx')]);
+  const reward = await folderOf('{"architectures": ["Qwen3ForSequenceClassification"]}');
+  expect(reward).toMatchObject({ name: 'rm', use: 'reward', missing: [] });
+  expect(paths(reward)).toEqual(['config.json', 'onnx/model.onnx', 'tokenizer.json']);
+  for (const config of ['{"architectures": ["BertModel"]}', '{}', 'no JSON'])
+    expect((await folderOf(config)).use).toBe('embedder');
+});
+
 test('what is missing is named, and an unseen character in the name is shown', async () => {
   expect(await folder('a\u202eb/config.json')).toMatchObject({
     name: 'a\\u202eb',

@@ -6,13 +6,14 @@ import { openDevice } from '../../src/engine/backend.ts';
 import { openEmbedder } from '../../src/engine/embedder.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../../src/engine/types.ts';
+import { runReport } from '../../src/lab/run-report.ts';
 import { uniformAdapter } from '../../src/model/adapter.ts';
 import { readPeft } from '../../src/model/peft.ts';
 import { parseConfig, type RunConfig } from '../../src/pipeline/config.ts';
 import { readDataset } from '../../src/pipeline/dataset.ts';
 import { exportFiles } from '../../src/pipeline/export/run-files.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
-import type { Dataset, RunEvent, RunStore } from '../../src/pipeline/types.ts';
+import type { Dataset, Report, RunEvent, RunStore } from '../../src/pipeline/types.ts';
 import { memoryStore } from '../fixtures/memory-store.ts';
 
 const PUBLIC = fileURLToPath(new URL('../../public/', import.meta.url));
@@ -66,6 +67,38 @@ async function files(store: RunStore): Promise<Map<string, Uint8Array>> {
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 
+/** The run's report in the form of a lab's says what the evaluation said, and more. */
+async function checkReport(store: RunStore, evaluation: Report['evaluation'] | undefined): Promise<void> {
+  const report = await runReport(store, { 'self-contrast': '0' });
+  const [base, sft, ours] = report.arms;
+  const held = evaluation?.heldOut;
+  for (const [row, score] of [
+    [base, held?.base],
+    [sft, held?.sft],
+    [ours, held?.selfContrast],
+  ] as const) {
+    expect(row).toMatchObject({ state: 'done', figures: { accuracy: { n: 6, seeds: 1 } } });
+    expect(row?.figures.accuracy?.value).toBeCloseTo(score?.accuracy ?? Number.NaN, 9);
+    expect(row?.figures.similarity?.value).toBeCloseTo(score?.similarity ?? Number.NaN, 6);
+    expect(row?.figures.tokens?.value).toBeCloseTo(score?.meanTokens ?? Number.NaN, 9);
+  }
+  expect(ours?.winRate?.value).toBeCloseTo(evaluation?.winRateVsSft ?? Number.NaN, 9);
+  expect(ours?.gain.accuracy?.value).toBeCloseTo(evaluation?.gainOverSft?.accuracy ?? Number.NaN, 9);
+  expect([base?.steps, sft?.steps, ours?.steps]).toEqual([0, 4, 4]);
+  expect(report.findings.map(({ claim }) => claim)).toEqual([
+    'Self-Contrast beats SFT.',
+    'Self-Contrast beats base model.',
+  ]);
+  expect(report.samples).toHaveLength(6);
+  expect(report.diagnosis.falseNegatives).toMatchObject({ judge: 'grader' });
+  expect(new Set(report.signs.map(({ id }) => id)).has('few-distinct')).toBe(true);
+  expect(report.timings.map(({ label }) => label)).toContain('DPO');
+
+  const unbegun = await runReport(memoryStore(config, dataset), {});
+  expect(unbegun.arms.map(({ state }) => state)).toEqual(['waiting', 'waiting', 'waiting']);
+  expect(unbegun.findings.map(({ verdict }) => verdict)).toEqual(['unclear', 'unclear']);
+}
+
 describe('the whole pipeline on the default model (WASM in Node)', () => {
   test('every stage leaves its records, and a run stopped in every stage ends with the same bytes', async () => {
     const whole = memoryStore(config, dataset);
@@ -76,6 +109,7 @@ describe('the whole pipeline on the default model (WASM in Node)', () => {
     expect(report?.stages.sample?.responses).toBe(72);
     expect(report?.evaluation.heldOut.selfContrast?.prompts).toBe(6);
     expect(Object.keys(report?.evaluation.heldOut ?? {})).toEqual(['base', 'sft', 'selfContrast']);
+    await checkReport(whole, report?.evaluation);
 
     const store = memoryStore(config, dataset);
     let stops = 0;

@@ -68,7 +68,7 @@ async function walk(entry: FileSystemEntry): Promise<FolderFile[]> {
 const some = (paths: readonly string[]): string =>
   paths.length > 4 ? `${paths.slice(0, 3).join(', ')} and ${paths.length - 3} more files` : paths.join(', ');
 
-/** Copies a model's or an embedder's folder into the browser's storage and sets the run to use it. */
+/** Copies a model's folder into the browser's storage and sets the run, or the next lab, to use it. */
 export async function useModel(files: readonly FolderFile[]): Promise<void> {
   if (busy.value) return;
   let folder: ModelFolder;
@@ -84,7 +84,7 @@ export async function useModel(files: readonly FolderFile[]): Promise<void> {
       title: `The folder lacks ${some(missing)}`,
       safe: 'Nothing was changed.',
       advice:
-        'Choose a folder in Hugging Face layout: config.json, tokenizer.json and model.safetensors, or onnx/model.onnx for an embedder.',
+        'Choose a folder in Hugging Face layout: config.json, tokenizer.json and model.safetensors, or onnx/model.onnx for an embedder or a reward model.',
       details: files
         .map(({ path }) => path)
         .slice(0, 50)
@@ -97,7 +97,7 @@ export async function useModel(files: readonly FolderFile[]): Promise<void> {
     const mark = await contentMark(kept.map(({ file }) => file));
     const stored = await host.saveModelFolder(`${name} ${mark}`, kept);
     choose(use, stored);
-    openStage(use === 'model' ? 'model' : 'filter');
+    if (use !== 'reward') openStage(use === 'model' ? 'model' : 'filter');
     said.value = `${name} is stored on this device.`;
     await measureStorage();
   } catch (error) {

@@ -1,61 +1,18 @@
-/** The report of a lab or a run, as files. */
-
+/** The open lab's report: as files, on paper; and the adapters of its arms. */
 import { slugOf } from '../../pipeline/slug.ts';
 import type { ExportFile } from '../../pipeline/worker-api.ts';
-import { callWorker } from '../client.ts';
+import { callback, callWorker } from '../client.ts';
 import { lab, printing, split } from '../lab/signals.ts';
 import { problemOf } from '../problems.ts';
-import { problem, view } from '../signals.ts';
+import { problem, said } from '../signals.ts';
 import { save } from './download.ts';
+import { type ReportFile, saveReport } from './report.ts';
 
-const TYPES: Readonly<Record<string, string>> = {
-  html: 'text/html',
-  md: 'text/markdown',
-  json: 'application/json',
-  csv: 'text/csv',
-};
-const extension = (path: string): string => path.split('.').at(-1) ?? '';
-
-/** One of the report's files, or all of them as one zip. */
-export type ReportFile = 'report.html' | 'report.md' | 'all';
-
-async function saveReport(name: string, which: ReportFile, files: readonly ExportFile[]): Promise<void> {
-  if (which === 'all') {
-    const { zipSync } = await import('fflate');
-    const zip = zipSync(Object.fromEntries(files.map(({ path, bytes }) => [path, bytes])));
-    save(`${slugOf(name)}-report.zip`, [Uint8Array.from(zip)], 'application/zip');
-    return;
-  }
-  const file = files.find(({ path }) => path === which);
-  if (file === undefined) throw new Error(`There is no ${which}.`);
-  const type = TYPES[extension(which)] ?? 'application/octet-stream';
-  save(`${slugOf(name)}-${which}`, [Uint8Array.from(file.bytes)], type);
-}
-
-async function attempt(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    problem.value = problemOf('The report could not be written', error, 'Everything is stored as it was.');
-  }
-}
-
-export function downloadLabReport(which: ReportFile): Promise<void> {
-  return attempt(async () => {
-    const { manifest } = lab.value;
-    if (manifest === null) return;
-    const part = split.value;
-    await saveReport(manifest.name, which, await callWorker((api) => api.labFiles(manifest.id, part)));
-  });
-}
-
-/** The shown run's own report, in the same form. */
-export function downloadRunReport(which: ReportFile): Promise<void> {
-  return attempt(async () => {
-    const { manifest } = view.value;
-    if (manifest === null) return;
-    await saveReport(manifest.name, which, await callWorker((api) => api.runReportFiles(manifest.id)));
-  });
+export async function downloadLabReport(which: ReportFile): Promise<void> {
+  const { manifest } = lab.value;
+  if (manifest === null) return;
+  const part = split.value;
+  await saveReport(manifest.name, which, () => callWorker((api) => api.labFiles(manifest.id, part)));
 }
 
 /** Prints the report as the page draws it: everything else is hidden while it is printed. */
@@ -67,4 +24,32 @@ export function printLabReport(): void {
   window.addEventListener('afterprint', done, { once: true });
   // Once it is drawn.
   requestAnimationFrame(() => requestAnimationFrame(() => window.print()));
+}
+
+/** The adapters of all arms and seeds that are trained, as one zip of PEFT folders. */
+export async function downloadAdapters(): Promise<void> {
+  const { manifest } = lab.value;
+  if (manifest === null) return;
+  try {
+    const { ZipWriter } = await import('../../storage/project/zip-writer.ts');
+    const zip = new ZipWriter();
+    let count = 0;
+    const onFile = callback(async (file: ExportFile) => {
+      count++;
+      // Stored, not deflated: weights do not compress.
+      await zip.write(file.path, once(file.bytes), false);
+    });
+    await callWorker((api) => api.adapters(manifest.id, onFile));
+    if (count === 0) {
+      said.value = 'No arm is trained yet.';
+      return;
+    }
+    save(`${slugOf(manifest.name)}-adapters.zip`, [zip.finish()], 'application/zip');
+  } catch (error) {
+    problem.value = problemOf('The adapters could not be written', error, 'Everything is stored as it was.');
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

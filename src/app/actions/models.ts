@@ -8,7 +8,14 @@ import { host } from '../host.ts';
 import { callHub } from '../hub-client.ts';
 import { hubProblem } from '../models/hub-problems.ts';
 import { modelName } from '../models/names.ts';
-import { cachedModels, choosing, type Search, searches, storedFolders } from '../models/state.ts';
+import {
+  cachedModels,
+  choosing,
+  chosenReward,
+  type Search,
+  searches,
+  storedFolders,
+} from '../models/state.ts';
 import { problemOf } from '../problems.ts';
 import { config } from '../settings.ts';
 import { busy, problem, said } from '../signals.ts';
@@ -152,8 +159,17 @@ export async function tryAgain(use: HubUse): Promise<void> {
 export const hubOf = ({ commit, hub }: Pick<CachedModel, 'commit' | 'hub'>): string | undefined =>
   commit === null ? hub : undefined;
 
-/** Sets the run to use a model or an embedder by its name in the settings. */
+/** Sets the run to use a model or an embedder by its name in the settings; a reward model is a lab's. */
 export function choose(use: HubUse, name: string, hub = config.value.hub): void {
+  if (use === 'reward') {
+    batch(() => {
+      chosenReward.value = name;
+      choosing.value = null;
+      searches.value = { ...searches.value, reward: null };
+      said.value = `The next lab is judged by ${modelName(name)}.`;
+    });
+    return;
+  }
   const what = modelName(name, use === 'model' ? 'The example model' : 'The default embedder');
   if (busy.value) {
     said.value = `${what} is stored. Pause the run to use it.`;

@@ -3,7 +3,14 @@ import { DEFAULT_ANSWERS } from '../../pipeline/export/defaults.ts';
 import type { Arm } from '../../pipeline/types.ts';
 import type { ExportFormat } from '../../pipeline/worker-api.ts';
 import { exporting } from '../actions/exports.ts';
-import { answerFile, cancelExport, downloadAdapter, downloadFile, downloadFormat } from '../actions.ts';
+import {
+  answerFile,
+  cancelExport,
+  downloadAdapter,
+  downloadFile,
+  downloadFormat,
+  downloadRunReport,
+} from '../actions.ts';
 import { bytes } from '../format.ts';
 import { busy, view } from '../signals.ts';
 import { ARM_NAME, ARMS } from '../verdict.ts';
@@ -137,6 +144,18 @@ export function Exports() {
                   onClick={act(close, () => downloadFile(path))}
                 />
               ))}
+            </Group>
+            <Group label="The report">
+              <Item
+                label="Report"
+                help="figures with intervals, answers, diagnosis and settings as one web page that opens offline"
+                onClick={act(close, () => downloadRunReport('report.html'))}
+              />
+              <Item
+                label="… with its data"
+                help="the same with Markdown, and the figures as CSV and JSON, as a zip"
+                onClick={act(close, () => downloadRunReport('all'))}
+              />
             </Group>
             <Group label="For a judge">
               {[0, WARM].map((temperature) => (

@@ -52,6 +52,7 @@ function LabButton() {
     <button
       type="button"
       class="button plain lab-button"
+      aria-label="Lab"
       aria-current={labOpen.value === null ? undefined : 'page'}
       data-tip="Find out what helps on your data: plans of many trainings, compared with intervals and explained."
       onClick={() => openLab(atWork?.id ?? '')}

@@ -1,11 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { LabManifest } from '../../lab/types.ts';
-import { downloadLabReport, printLabReport, type ReportFile } from '../actions/lab-files.ts';
+import { downloadAdapters, downloadLabReport, printLabReport } from '../actions/lab-files.ts';
 import { showSplit } from '../actions/lab-report.ts';
+import type { ReportFile } from '../actions/report.ts';
 import { openLab } from '../actions.ts';
 import { Icon } from '../components/Icon.tsx';
 import { Menu } from '../components/Menu.tsx';
 import { moment, plural } from '../format.ts';
+import { working } from '../signals.ts';
 import { Judge } from './Judge.tsx';
 import { LabControls } from './LabControls.tsx';
 import { DeleteLab, RenameLab } from './LabDialogs.tsx';
@@ -154,6 +156,21 @@ function ReportMenu() {
           >
             <span class="stack">
               <span>Print</span>
+            </span>
+          </button>
+          <hr />
+          <button
+            type="button"
+            class="item"
+            disabled={working.value}
+            onClick={() => {
+              close();
+              void downloadAdapters();
+            }}
+          >
+            <span class="stack">
+              <span>Adapters</span>
+              <span class="small muted">of all arms and seeds, a PEFT folder each, as a zip</span>
             </span>
           </button>
         </>

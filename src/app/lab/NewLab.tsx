@@ -5,15 +5,15 @@ import { makeLab } from '../actions/lab-list.ts';
 import { openLab } from '../actions.ts';
 import { EXAMPLE_NAME } from '../example.ts';
 import { plural } from '../format.ts';
+import { ChosenReward } from '../models/ChosenReward.tsx';
 import { modelName } from '../models/names.ts';
 import { config } from '../settings.ts';
 import { edits, records } from '../signals.ts';
-import { type Draft, readDraft } from './draft.ts';
+import { type Draft, labName, readDraft } from './draft.ts';
 import { GridEditor } from './GridEditor.tsx';
 import { Imported } from './Imported.tsx';
 import { LAB_LEAD } from './LabList.tsx';
 import { PlanCards } from './PlanCards.tsx';
-import { RewardField } from './RewardField.tsx';
 import { draft, labs } from './signals.ts';
 
 const change = (part: Partial<Draft>): void => {
@@ -36,17 +36,11 @@ export function NewLab() {
   }, [dataset]);
   const form = draft.value;
   const settings = labConfig(config.value);
-  const { arms, seeds, faults } = readDraft(form, settings, facts);
+  const { plans, arms, seeds, faults } = readDraft(form, settings, facts);
   const faulty = Object.keys(faults).length > 0;
   return (
-    <form
-      class="page new-lab"
-      onSubmit={(event) => {
-        event.preventDefault();
-        setMaking(true);
-        void makeLab(facts).finally(() => setMaking(false));
-      }}
-    >
+    // No form: the choice of a reward model has one of its own, and forms don't nest.
+    <div class="page new-lab">
       <div class="stack" style={{ gap: '6px' }}>
         <div class="row spread">
           <h2 tabIndex={-1}>New lab</h2>
@@ -67,11 +61,11 @@ export function NewLab() {
       </div>
       <PlanCards draft={form} settings={settings} facts={facts} onChange={change} />
       <Fault text={faults.plans} />
-      <GridEditor axes={form.axes} settings={settings} onChange={(axes) => change({ axes })} />
-      <Fault text={faults.grid} />
       {form.plans.includes('sources') && (
         <Imported imported={form.imported} own={facts.imported} onChange={change} />
       )}
+      <GridEditor axes={form.axes} settings={settings} onChange={(axes) => change({ axes })} />
+      <Fault text={faults.grid} />
       <section class="card" aria-label="How it is measured">
         <h3>How it is measured</h3>
         <div class="fields">
@@ -90,17 +84,26 @@ export function NewLab() {
             fault={faults.final}
             onInput={(text) => change({ finalPercent: text })}
           />
-          <RewardField value={form.reward} onChange={(reward) => change({ reward })} />
           <Words
             label="Name"
             help="Left empty, it is named after its plans and its data."
             value={form.name}
+            placeholder={labName(plans, dataset?.info.name ?? EXAMPLE_NAME)}
             onInput={(text) => change({ name: text })}
           />
         </div>
       </section>
+      <ChosenReward value={form.reward} onChange={(reward) => change({ reward })} />
       <div class="row">
-        <button type="submit" class="button primary large" disabled={faulty || making}>
+        <button
+          type="button"
+          class="button primary large"
+          disabled={faulty || making}
+          onClick={() => {
+            setMaking(true);
+            void makeLab(facts).finally(() => setMaking(false));
+          }}
+        >
           {making ? 'Storing' : 'Make the lab'}
         </button>
         <p class="muted" aria-live="polite">
@@ -109,7 +112,7 @@ export function NewLab() {
             : `${plural(arms.length, 'arm')} × ${plural(seeds.length, 'seed')}. What arms have in common is computed once. Nothing starts before you have seen what it costs.`}
         </p>
       </div>
-    </form>
+    </div>
   );
 }
 
@@ -127,12 +130,13 @@ interface WordsProps {
   readonly unit?: string;
   readonly help: string;
   readonly value: string;
+  readonly placeholder?: string;
   readonly fault?: string | undefined;
   readonly onInput: (text: string) => void;
 }
 
 /** A text field with its help, and what is wrong with what it holds. */
-export function Words({ label, unit, help, value, fault, onInput }: WordsProps) {
+export function Words({ label, unit, help, value, placeholder, fault, onInput }: WordsProps) {
   const id = `lab-${label.toLowerCase().replace(/\W+/g, '-')}`;
   return (
     <div class="field" data-tip={help}>
@@ -144,6 +148,7 @@ export function Words({ label, unit, help, value, fault, onInput }: WordsProps) 
           id={id}
           class="input"
           value={value}
+          placeholder={placeholder}
           autocomplete="off"
           spellcheck={false}
           maxLength={200}

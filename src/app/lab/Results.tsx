@@ -11,19 +11,19 @@ import {
 } from '../../report/index.ts';
 import { ReadingReport } from './ReadingReport.tsx';
 import { atWork, lab } from './signals.ts';
-import { armsDone } from './state.ts';
+import { armsEnded } from './state.ts';
 
 /** What came of it: claim by claim, the arms with their intervals, curves, answers. It fills as arms end. */
 export function Results() {
   const { report } = lab.value;
   if (report === null) return <ReadingReport />;
-  const done = armsDone(report.arms);
-  if (done === 0) return <p class="empty">The first results are here when an arm has ended.</p>;
+  const ended = armsEnded(report.arms);
+  if (ended === 0) return <p class="empty">The first results are here when an arm has ended.</p>;
   return (
     <div class="lr-report stack lab-results">
-      {(atWork.value || done < report.arms.length) && (
+      {(atWork.value || ended < report.arms.length) && (
         <p class="small muted" aria-live="polite">
-          {done} of {report.arms.length} arms have ended; what is here is of those.
+          {ended} of {report.arms.length} arms have ended; what is here is of those.
         </p>
       )}
       <section class="card" aria-label="Findings">
@@ -64,11 +64,13 @@ function Pictures({ report }: { report: LabReport }) {
       {plans.map((plan) => (
         <section key={plan.id} class="card" aria-label={`Gains: ${plan.title}`}>
           <GainPlot report={report} measure={mainMeasure} title={plan.title} arms={plan.arms} />
-          {curves
-            .filter((curve) => curve.plan === plan.id)
-            .map((curve, i) => (
-              <CurveChart key={i} curve={curve} />
-            ))}
+          <div class="lr-columns">
+            {curves
+              .filter((curve) => curve.plan === plan.id)
+              .map((curve, i) => (
+                <CurveChart key={i} curve={curve} />
+              ))}
+          </div>
         </section>
       ))}
       {histograms.length > 0 && (

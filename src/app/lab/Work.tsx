@@ -2,11 +2,11 @@ import { MEASURE_INFO, withInterval } from '../../lab/measures.ts';
 import type { ArmRow, ArmSpec } from '../../lab/types.ts';
 import { Signs } from '../../report/index.ts';
 import { StateMark } from '../components/Icon.tsx';
-import { count, duration } from '../format.ts';
+import { count, duration, figure } from '../format.ts';
 import { Estimate } from './Estimate.tsx';
 import { FinalLook } from './FinalLook.tsx';
 import { atWork, lab } from './signals.ts';
-import { statusOfView } from './state.ts';
+import { seedStates, statusOfView } from './state.ts';
 
 /** The arms and how far each is with each seed; what is at work now; signs of failure as they are seen. */
 export function Work() {
@@ -23,7 +23,7 @@ export function Work() {
             <h3>{progress.label}</h3>
             <span class="small muted">
               {progress.total > 0 && `${count(progress.done)} of ${count(progress.total)} ${progress.unit}`}
-              {progress.rate > 0 && ` · ${count(progress.rate)} ${progress.unit}/s`}
+              {progress.rate > 0 && ` · ${figure(progress.rate, 2)} ${progress.unit}/s`}
             </span>
           </header>
           <div class="bar" aria-hidden="true">
@@ -82,7 +82,7 @@ export function Work() {
 function ArmLine({ arm, row, seeds }: { arm: ArmSpec; row: ArmRow | undefined; seeds: readonly number[] }) {
   const main = lab.value.report?.mainMeasure;
   const figure = main === undefined ? undefined : row?.figures[main];
-  const states = row?.seedStates ?? seeds.map(() => row?.state ?? 'waiting');
+  const states = row === undefined ? [] : seedStates(row, seeds.length);
   return (
     <tr>
       <th scope="row">{arm.name}</th>

@@ -83,9 +83,9 @@ export function statusOfView(view: LabView, atWork: boolean): LabStatus {
   return report.arms.some(({ state }) => state === 'failed') ? 'failed' : 'finished';
 }
 
-/** Arms done, for a line in the list of labs and the head of a lab. */
-export function armsDone(arms: readonly ArmRow[]): number {
-  return arms.filter(({ state }) => state === 'done').length;
+/** Arms that have ended, in whatever way. */
+export function armsEnded(arms: readonly ArmRow[]): number {
+  return arms.filter(({ state }) => state === 'done' || state === 'failed').length;
 }
 
 /** State of each seed of an arm, in the order of the lab's seeds; the arm's own where the report has only that. */

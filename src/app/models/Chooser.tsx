@@ -5,7 +5,7 @@ import { SettingInput } from '../components/Settings.tsx';
 import { config } from '../settings.ts';
 import { busy } from '../signals.ts';
 import { FolderTab } from './FolderTab.tsx';
-import { hostOf } from './names.ts';
+import { hostOf, USES } from './names.ts';
 import { SearchPanel } from './SearchPanel.tsx';
 import { StoredTab, storedCount } from './StoredTab.tsx';
 import { searches } from './state.ts';
@@ -67,7 +67,7 @@ function HubTab({ use }: { use: HubUse }) {
       >
         <input
           class="input hub-id"
-          aria-label={use === 'model' ? 'Id of the model' : 'Id of the embedder'}
+          aria-label={`Id of the ${USES[use]}`}
           placeholder="owner/name, or owner/name@revision"
           data-tip="As on the model's page. A revision is a branch, a tag or a commit; without one it is the newest of the main branch."
           spellcheck={false}
@@ -86,7 +86,8 @@ function HubTab({ use }: { use: HubUse }) {
           {search?.step === 'asking' ? 'Looking' : 'Look it up'}
         </button>
       </form>
-      {search === null ? <Suggestions use={use} onPick={ask} /> : <SearchPanel use={use} search={search} />}
+      {search !== null && <SearchPanel use={use} search={search} />}
+      {search === null && SUGGESTED[use].length > 0 && <Suggestions use={use} onPick={ask} />}
       <details>
         <summary>Mirror and access token</summary>
         <div class="stack">

@@ -7,6 +7,8 @@ const WORDS: Readonly<Record<HubUse, string>> = {
     'A folder in Hugging Face layout: config.json, tokenizer.json and model.safetensors, or its shards with their index.',
   embedder:
     'A folder that transformers.js reads: config.json, tokenizer.json and onnx/model.onnx; 1_Pooling/config.json says how vectors are made.',
+  reward:
+    'A folder that transformers.js reads: config.json (of a ...ForSequenceClassification with one label or two), tokenizer.json and onnx/model.onnx.',
 };
 
 export function FolderTab({ use }: { use: HubUse }) {

@@ -9,7 +9,7 @@ import { config } from '../settings.ts';
 import { busy, runs } from '../signals.ts';
 import { hostOf, shortCommit } from './names.ts';
 import { SearchPanel } from './SearchPanel.tsx';
-import { cachedModels, searches, storedFolders } from './state.ts';
+import { cachedModels, chosenReward, searches, storedFolders } from './state.ts';
 
 interface Stored {
   readonly key: string;
@@ -78,7 +78,7 @@ export function storedCount(use: HubUse): string {
  */
 export function StoredTab({ use, onSearch }: { use: HubUse; onSearch: () => void }) {
   const [deleting, setDeleting] = useState<Stored | null>(null);
-  const chosen = use === 'model' ? config.value.model : config.value.embedder;
+  const chosen = use === 'reward' ? chosenReward.value : config.value[use];
   const example: Stored = {
     key: 'default',
     name: use === 'model' ? 'Example model' : 'Default embedder',
@@ -97,7 +97,7 @@ export function StoredTab({ use, onSearch }: { use: HubUse; onSearch: () => void
     <>
       {search?.checkOnly === true && <SearchPanel use={use} search={search} />}
       <ul class="choices" aria-label="On this device">
-        {[example, ...storedOf(use)].map((each) => (
+        {[...(use === 'reward' ? [] : [example]), ...storedOf(use)].map((each) => (
           <li key={each.key} class="stored">
             <span class="stack">
               <span class="name">{each.name}</span>

@@ -1,6 +1,7 @@
 /** What a folder that was dropped or picked is, and which of its files are kept. Pure. */
 import type { HubUse } from '../../hub/api.ts';
-import { EMBEDDER_FILE, NEEDED, shardsOf } from '../../hub/files.ts';
+import { NEEDED, ONNX_FILE, shardsOf } from '../../hub/files.ts';
+import { isClassifier } from '../../model/reward-config.ts';
 import { InputError, visible } from '../../model/text.ts';
 import { WEIGHTS_FILE, WEIGHTS_INDEX } from '../../model/weights.ts';
 
@@ -26,7 +27,7 @@ function isKept(path: string, use: HubUse, needed: readonly string[]): boolean {
   if (path.split('/').some((part) => part.startsWith('.'))) return false;
   if (needed.includes(path)) return true;
   // An ONNX file's weights may lie beside it.
-  if (use === 'embedder' && path.startsWith(EMBEDDER_FILE)) return true;
+  if (use !== 'model' && path.startsWith(ONNX_FILE)) return true;
   return !OTHER_WEIGHTS.test(path);
 }
 
@@ -39,6 +40,15 @@ async function indexed(name: string, index: File): Promise<string[]> {
     throw new InputError(`${name}: ${WEIGHTS_INDEX} is not valid JSON`);
   }
   return shardsOf(name, value);
+}
+
+/** An embedder has the same files. What is no JSON is told of where the folder is opened. */
+async function isReward(config: File): Promise<boolean> {
+  try {
+    return isClassifier(JSON.parse(await config.text()));
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -58,7 +68,9 @@ export async function modelFolder(files: readonly FolderFile[]): Promise<ModelFo
   const has = (path: string) => inside.some((each) => each.path === path);
   // A sharded model has an index in place of the one file; where both are there, the one file is as good.
   const index = has(WEIGHTS_FILE) ? undefined : inside.find(({ path }) => path === WEIGHTS_INDEX);
-  const use = !index && !has(WEIGHTS_FILE) && has(EMBEDDER_FILE) ? 'embedder' : 'model';
+  const config = inside.find(({ path }) => path === 'config.json');
+  const isOnnx = !index && !has(WEIGHTS_FILE) && has(ONNX_FILE);
+  const use = !isOnnx ? 'model' : config && (await isReward(config.file)) ? 'reward' : 'embedder';
   const weights = index ? [WEIGHTS_INDEX, ...(await indexed(name, index.file))] : [WEIGHTS_FILE];
   const needed = [...NEEDED[use], ...(use === 'model' ? weights : [])];
   return {

@@ -1,6 +1,14 @@
 /** What models and embedders are called on the page. Pure. */
+import type { HubUse } from '../../hub/api.ts';
 import { isCommit, isHubName, parseHubName } from '../../hub/name.ts';
 import { visible } from '../../model/text.ts';
+
+/** What each is called within a sentence. */
+export const USES: Readonly<Record<HubUse, string>> = {
+  model: 'model',
+  embedder: 'embedder',
+  reward: 'reward model',
+};
 
 /** A model of the settings in a few words; a hub's without its owner and commit. */
 export function modelName(name: string, byDefault = 'example model'): string {

@@ -23,11 +23,17 @@ export interface Search {
   readonly problem: HubProblem | null;
 }
 
-export const searches = signal<Readonly<Record<HubUse, Search | null>>>({ model: null, embedder: null });
+export const searches = signal<Readonly<Record<HubUse, Search | null>>>({
+  model: null,
+  embedder: null,
+  reward: null,
+});
 /** Models of hubs that are stored, wholly or in part; null before they were listed. */
 export const cachedModels = signal<readonly CachedModel[] | null>(null);
 /** Folders that the user gave. */
 export const storedFolders = signal<readonly FolderInfo[]>([]);
+/** What was chosen for a lab last, as LabManifest.rewardModel names it; empty before. */
+export const chosenReward = signal('');
 /** The chooser that is open. */
 export const choosing = signal<HubUse | null>(null);
 

@@ -64,4 +64,5 @@ export const SUGGESTED: Readonly<Record<HubUse, readonly Suggested[]>> = {
       licence: 'MIT',
     },
   ],
+  reward: [],
 };

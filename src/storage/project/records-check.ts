@@ -69,7 +69,7 @@ const RECORDS: Readonly<Record<string, v.GenericSchema>> = {
   answers: v.array(v.looseObject({ prompt: v.string() })),
   folders: v.looseObject({
     name: v.string(),
-    kind: v.picklist(['model', 'embedder', 'adapter']),
+    kind: v.picklist(['model', 'embedder', 'reward', 'adapter']),
     created: number,
     files: index,
     bytes: index,
