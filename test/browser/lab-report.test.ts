@@ -1,6 +1,6 @@
 /** A report's page as a browser takes it: parsed by the book, nothing run or fetched, no wider than its window. */
 import { afterEach, expect, test } from 'vitest';
-import { reportFiles } from '../../src/report/index.ts';
+import { reportFiles } from '../../src/report/files.ts';
 import { sampleReport } from '../fixtures/lab-report.ts';
 
 const frames: HTMLIFrameElement[] = [];
