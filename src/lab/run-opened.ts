@@ -159,7 +159,8 @@ export class Workbench {
   }
 }
 
-const groupKey = (config: RunConfig): string => keyOf([openKey(config), config.lora, config.memory]);
+/** Pieces of one group have the same memory.*. */
+export const groupKey = (config: RunConfig): string => keyOf([openKey(config), config.lora, config.memory]);
 
 /** Settings that need as much memory as any of the pieces with the same model and adapter. */
 export function mostDemanding(config: RunConfig, works: readonly Work[]): RunConfig {
