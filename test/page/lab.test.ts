@@ -69,6 +69,7 @@ test(
     await expect.poll(() => page.getByRole('button', { name: 'Make the lab' }).isDisabled()).toBe(true);
     await values.fill('0.05, 0.5');
     await page.getByLabel('Seeds').fill('1');
+    await page.getByLabel('Set aside for a last look').fill('40');
     await page.getByLabel('Name', { exact: true }).fill('Two <b>betas</b>');
     await page.getByText('3 arms × 1 seed.').waitFor();
     await page.getByRole('button', { name: 'Make the lab' }).click();
@@ -205,6 +206,25 @@ test(
     const kept = before.filter(({ key, seconds }) => after.get(key)?.seconds === seconds);
     expect(kept.some(({ kind }) => kind === 'answers')).toBe(true);
     expect([...after.keys()].some((key) => !before.some((piece) => piece.key === key))).toBe(true);
+  },
+  LONG,
+);
+
+test(
+  'the prompts that were set aside are looked at once, after a warning, and it is noted when',
+  async () => {
+    await openTab('Arms');
+    const look = page.getByRole('region', { name: 'The last look' });
+    await look.getByText('2 prompts set aside').waitFor();
+    await look.getByRole('button', { name: 'Look at the final split' }).click();
+    await page.getByRole('dialog').getByText('This can be done once').waitFor();
+    await page.getByRole('button', { name: 'Look now' }).click();
+    await page.getByText('These are the prompts that were set aside.').waitFor({ timeout: LONG });
+    expect((await manifest()).looks).toHaveLength(1);
+    await page.getByRole('button', { name: 'Show the working ones again' }).click();
+    await openTab('Arms');
+    await look.getByText('Looked at once').waitFor();
+    expect(await look.getByRole('button', { name: 'Look at the final split' }).count()).toBe(0);
   },
   LONG,
 );
