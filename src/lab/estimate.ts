@@ -32,7 +32,7 @@ export async function estimateLab(
   const plan = planWork(manifest, dataset.fingerprint);
   const opened = await context.open(manifest.config);
   const data = await dataFor(context, manifest, plan, opened, dataset);
-  const lengths = labLengths(data);
+  const lengths = labLengths(data, manifest, 'working');
   const fits = await fitsOf(context, manifest, plan, data, measure);
   const guess = guessedSpeeds(opened.model.info.parameterCount);
   const memory = fits[0]?.fit.memory;
