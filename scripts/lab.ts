@@ -196,7 +196,7 @@ interface Ending {
 /** Writes and prints what came of the job; returns the exit code. */
 async function finish(result: LabResult, { asked, arms, output, folder, names }: Ending): Promise<number> {
   if (result.type === 'check') {
-    console.log(withNames(labCheckText(result, arms.arms), names));
+    console.log(withNames(labCheckText(result.estimate, arms.plans, arms.arms, asked.seeds.length), names));
     return result.estimate.problem === undefined ? 0 : FAILED;
   }
   if (output === null) throw new Error('internal: a lab without an output folder');

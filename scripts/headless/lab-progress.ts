@@ -1,4 +1,5 @@
 /** A lab's events as lines: the piece at work, what ended, what went wrong. */
+import { plural } from '../../src/lab/format.ts';
 import type { LabEstimate, LabEvent, LabProgress, Sign } from '../../src/lab/types.ts';
 import { duration, type ProgressPrinter, short } from './progress.ts';
 
@@ -60,7 +61,7 @@ export function estimateText(estimate: LabEstimate): string[] {
   const mb = (n: number) => `${Math.round(n / 1e6).toLocaleString('en')} MB`;
   const free = bytesFree === null ? '' : ` of ${mb(bytesFree)} free`;
   return [
-    `To do: ${pieces.length} pieces of work, about ${duration(seconds)} (${measured ? 'measured here' : 'guessed'}), ` +
+    `To do: ${plural(pieces.length, 'piece')} of work, about ${duration(seconds)} (${measured ? 'measured here' : 'guessed'}), ` +
       `${(tokens / 1e6).toFixed(1)} M tokens; storage ${mb(bytes)}${free}, memory ${mb(memoryBytes)}`,
     ...(problem === undefined ? [] : [`It can't start: ${problem}`]),
   ];

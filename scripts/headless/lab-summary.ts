@@ -1,7 +1,8 @@
 /** What is printed at the end of a lab, or of its --check. */
-import type { LabResult, TakenVerdicts } from '../../src/app/headless-lab.ts';
+import type { TakenVerdicts } from '../../src/app/headless-lab.ts';
+import { plural } from '../../src/lab/format.ts';
 import { gainText, MEASURE_INFO, measured, withInterval } from '../../src/lab/measures.ts';
-import type { ArmRow, ArmSpec, LabReport, Measure } from '../../src/lab/types.ts';
+import type { ArmRow, ArmSpec, LabEstimate, LabReport, Measure, PlanInfo } from '../../src/lab/types.ts';
 import { estimateText, signText } from './lab-progress.ts';
 import { duration } from './progress.ts';
 import { table } from './summary.ts';
@@ -17,7 +18,7 @@ export function labSummary(report: LabReport): string {
   const prompts = split === 'final' ? data.final : data.working;
   const reference = arms.find(({ id }) => id === report.reference);
   return [
-    `${prompts} held-out prompts${split === 'final' ? ' of the final split' : ''}, ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; 95 % intervals`,
+    `${prompts} held-out prompts${split === 'final' ? ' of the final split' : ''}, ${plural(seeds.length, 'seed')}; 95 % intervals`,
     ...table([
       [
         '',
@@ -58,10 +59,12 @@ function row(arm: ArmRow, main: Measure, reference: string, beside: readonly Mea
 
 /** Arms and what they share, what it would take, and whether it can start. */
 export function labCheckText(
-  { estimate, report }: Extract<LabResult, { type: 'check' }>,
+  estimate: LabEstimate,
+  plans: readonly PlanInfo[],
   arms: readonly ArmSpec[],
+  seeds: number,
 ): string {
-  const { data, seeds, plans } = report;
+  const { data } = estimate;
   const ids = new Map(arms.map(({ id, name }) => [id, name]));
   const kinds = new Map<string, { count: number; seconds: number }>();
   for (const { kind, seconds } of estimate.pieces) {
@@ -69,15 +72,20 @@ export function labCheckText(
     kinds.set(kind, { count: before.count + 1, seconds: before.seconds + seconds });
   }
   return [
-    `Prompts: ${data.train} to train on, ${data.working} held out${data.final > 0 ? `, ${data.final} kept for the last look` : ''}`,
+    ...(data === undefined ? [] : [promptsText(data)]),
     ...plans.map(
       ({ title, question, arms: own }) =>
         `${title}: ${question} ${own.map((id) => ids.get(id) ?? id).join('; ')}`,
     ),
-    `${arms.length} arms with ${seeds.length} seeds share ${estimate.pieces.length} pieces of work:`,
+    `${plural(arms.length, 'arm')} with ${plural(seeds, 'seed')} share ${plural(estimate.pieces.length, 'piece')} of work:`,
     ...table([...kinds].map(([kind, { count, seconds }]) => [`  ${kind}`, String(count), duration(seconds)])),
     ...estimateText(estimate),
   ].join('\n');
+}
+
+function promptsText({ train, working, final }: NonNullable<LabEstimate['data']>): string {
+  const last = final > 0 ? `, ${final} kept for the last look` : '';
+  return `Prompts: ${train} to train on, ${working} held out${last}`;
 }
 
 export function verdictsText({ judge, taken, refused }: TakenVerdicts): string {

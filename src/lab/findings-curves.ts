@@ -86,7 +86,7 @@ function trend(plan: PlanInfo, evidence: Evidence, points: readonly { x: number;
 export function filterFindings(plan: PlanInfo, evidence: Evidence): Finding[] {
   const specs = evidence.specsOf(plan);
   const by = (select: string) =>
-    specs.find(({ policy }) => policy.kind === 'dpo' && policy.negatives.select === select);
+    specs.find(({ policy }) => policy.kind === 'dpo' && (policy.negatives.select ?? 'least') === select);
   const [least, random, most] = [by('least'), by('random'), by('most')];
   return [
     ...(least && random
@@ -138,7 +138,7 @@ export function thresholdFindings(plan: PlanInfo, evidence: Evidence): Finding[]
       ),
     ];
   }
-  const finding = pickedFinding(plan, evidence, { claim, reference, arms: known });
+  const finding = pickedFinding(plan, evidence, { claim, reference, arms: known, among: ' below 100 %' });
   return [
     withCaution({ ...finding, text: `${listed(evidence, [...known, reference])} ${finding.text}` }, evidence),
   ];

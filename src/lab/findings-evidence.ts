@@ -66,8 +66,9 @@ export class Evidence {
     const reasons = arms.flatMap(({ id, name }) => {
       if (this.known(id)) return [];
       const { state, error } = this.#input.states.get(id) ?? { state: 'waiting' };
-      const why = state === 'failed' ? `has failed${error ? ` (${error})` : ''}` : 'has no figures yet';
-      return [`${name} ${why}`];
+      if (state === 'failed') return [`${name} has failed${error ? ` (${error})` : ''}`];
+      if (state !== 'done') return [`${name} has no figures yet`];
+      return [`${name} has answers, but nothing to tell ${MEASURE_INFO[this.measure].label} by`];
     });
     const text =
       reasons.length > 0
@@ -104,14 +105,19 @@ export class Evidence {
   }
 }
 
+/** With fewer prompts even a difference of the same sign in each of them is chance too often (sign test, 2.5 % a side). */
+const FEWEST = 6;
+
 /** 'holds' where the whole interval is above zero, 'fails' where it is below. */
-export function verdictOf({ low, high }: Pick<Figure, 'low' | 'high'>): Finding['verdict'] {
+export function verdictOf({ low, high, n }: Pick<Figure, 'low' | 'high' | 'n'>): Finding['verdict'] {
+  if (n < FEWEST) return 'unclear';
   return low > 0 ? 'holds' : high < 0 ? 'fails' : 'unclear';
 }
 
 /** '150 prompts, 3 seeds'. */
 export function countText({ n, seeds }: Pick<Figure, 'n' | 'seeds'>): string {
-  return `${n} prompt${n === 1 ? '' : 's'}, ${seeds} seed${seeds === 1 ? '' : 's'}`;
+  const few = n < FEWEST ? ' (too few to tell)' : '';
+  return `${n} prompt${n === 1 ? '' : 's'}${few}, ${seeds} seed${seeds === 1 ? '' : 's'}`;
 }
 
 /** Weighted sum by seed and prompt; null where any of them is missing. */

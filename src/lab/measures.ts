@@ -63,7 +63,7 @@ export const MEASURE_INFO: Readonly<Record<Measure, MeasureInfo>> = {
   distinct: {
     name: 'distinct',
     label: 'distinct answers',
-    help: 'Share of the samples to one prompt that differ from each other; a fall is a sign of collapse.',
+    help: 'Different texts among the samples to one prompt, as a share of them; a fall is a sign of collapse.',
     higherIsBetter: null,
     kind: 'share',
   },

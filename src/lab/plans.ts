@@ -100,7 +100,12 @@ function filterPlan(config: RunConfig): Plan {
     ([select, name]): ArmSpec => ({
       id: `filter-${select}`,
       name,
-      policy: dpo(filterSet(filter), { source: 'own', select, needs }),
+      policy: dpo(filterSet(filter), {
+        source: 'own',
+        // As the threshold's plan has it, whose arm this one is.
+        ...(select !== 'least' && { select }),
+        needs,
+      }),
     }),
   );
   return {

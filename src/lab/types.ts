@@ -235,6 +235,8 @@ export interface LabEstimate {
   readonly bytesFree: number | null;
   /** Of the device, as a run's: the largest arm's. */
   readonly memoryBytes: number;
+  /** Prompts to train on, to compare the arms on, and kept for the last look. */
+  readonly data?: { readonly train: number; readonly working: number; readonly final: number };
   readonly measured: boolean;
   /** Why it must not start, in words; absent where it may. */
   readonly problem?: string;

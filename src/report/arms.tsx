@@ -75,7 +75,7 @@ function MainRow({ report, arm, wins }: { report: Described; arm: ArmRow; wins: 
       <th scope="row">
         <ArmName report={report} id={arm.id} />
         {what !== undefined && <span class="lr-interval">{prose(what)}</span>}
-        {arm.state !== 'done' && (
+        {(arm.state !== 'done' || arm.error !== undefined) && (
           <span class="lr-interval">
             <StateNote arm={arm} />
           </span>

@@ -57,6 +57,7 @@ export function armsCsv(report: LabReport): string {
       arm: arm.id,
       name: arm.name,
       state: arm.state,
+      seed_states: arm.seedStates?.join(' ') ?? null,
       error: arm.error ?? null,
       settings: settings.get(arm.id) ?? null,
       steps: arm.steps,
@@ -96,9 +97,10 @@ export function curvesCsv({ curves, diagnosis }: LabReport): string {
       ...cells(share),
     });
   }
-  for (const { negatives, noise, cosine } of diagnosis.gradient?.points ?? []) {
+  for (const { negatives, noise, draw, cosine } of diagnosis.gradient?.points ?? []) {
     const at = { plan: 'diagnosis', axis: 'negatives a prompt (k)', x: negatives, arm: null };
     rows.push({ ...at, measure: 'gradient_noise', ...cells(noise) });
+    if (draw) rows.push({ ...at, measure: 'gradient_noise_of_draw', ...cells(draw) });
     if (cosine) rows.push({ ...at, measure: 'gradient_cosine', ...cells(cosine) });
   }
   return table(fields, rows);

@@ -10,12 +10,15 @@ const HEIGHT = 190;
 /** Shares are drawn in percent. */
 const factor = (measure: Measure): number => (MEASURE_INFO[measure].kind === 'share' ? 100 : 1);
 
+const isWhole = ({ value, low, high }: Figure): boolean => [value, low, high].every(Number.isFinite);
+
 const said = (measure: Measure, figure: Figure): string =>
   `${withInterval(measure, figure)}, n = ${basis(figure)}`;
 
 /** A score against what was varied, with 95 % intervals; the reference arm as a line in its band. */
 export function CurveChart({ curve }: { curve: Curve }) {
-  const { measure, reference, axis } = curve;
+  const { measure, axis } = curve;
+  const reference = curve.reference && isWhole(curve.reference.figure) ? curve.reference : undefined;
   const shown = curve.points
     .filter(({ x, figure }) => Number.isFinite(x) && Number.isFinite(figure.value))
     .sort((a, b) => a.x - b.x);

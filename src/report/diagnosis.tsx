@@ -1,14 +1,13 @@
-/** Why it did or did not work: false negatives, diversity, and the gradient against the number of negatives. */
+/** Why it did or did not work: false negatives, and whether negatives vary more than positives. */
 import { count, percent } from '../lab/format.ts';
 import { plainInterval, plainText, withInterval } from '../lab/measures.ts';
 import type {
   Diversity as DiversityData,
   FalseNegatives as FalseNegativesData,
   Figure,
-  GradientStudy,
 } from '../lab/types.ts';
 import { Histogram } from './histogram.tsx';
-import { basis, VerdictMark } from './marks.tsx';
+import { VerdictMark } from './marks.tsx';
 import { Plot, Series } from './plot.tsx';
 import { linear, points } from './scale.ts';
 import { prose, visible } from './text.ts';
@@ -139,70 +138,5 @@ function Spread({ figure: data, sign = false }: { figure: Figure; sign?: boolean
         {plus(low, data.low)} to {plus(high, data.high)}
       </span>
     </>
-  );
-}
-
-/** The theorem in practice: noise of the gradient estimate, and its angle to balanced pairs. */
-export function Gradient({ data }: { data: GradientStudy }) {
-  const cosines = data.points.flatMap(({ negatives, cosine }) =>
-    cosine ? [{ negatives, figure: cosine }] : [],
-  );
-  const noise = data.points.map((point) => ({ negatives: point.negatives, figure: point.noise }));
-  return (
-    <>
-      <p class="lr-lead">{prose(data.verdict)}</p>
-      <div class="lr-columns">
-        <OverNegatives title="Noise of the gradient" yTitle="variance over squared length" rows={noise} />
-        <OverNegatives title="Angle to balanced pairs" yTitle="cosine" rows={cosines} />
-      </div>
-      {data.balanced !== undefined && cosines.length > 0 && (
-        <p class="lr-muted">Balanced pairs: {visible(data.balanced)}.</p>
-      )}
-      {cosines.length === 0 && (
-        <p class="lr-muted">The data has no balanced pairs, so there is no angle to compare.</p>
-      )}
-    </>
-  );
-}
-
-interface OverNegativesProps {
-  readonly title: string;
-  readonly yTitle: string;
-  readonly rows: readonly { readonly negatives: number; readonly figure: Figure }[];
-}
-
-function OverNegatives({ title, yTitle, rows }: OverNegativesProps) {
-  if (rows.length === 0) return null;
-  const x = points(rows.map(({ negatives }) => negatives));
-  const y = linear([0, ...rows.flatMap(({ figure: each }) => [each.low, each.high])]);
-  const words = rows.map(
-    ({ negatives, figure: each }) => `k = ${negatives}: ${plainText(each)}, n = ${basis(each)}`,
-  );
-  return (
-    <figure class="lr-figure">
-      <figcaption>
-        <h3>{title}</h3>
-      </figcaption>
-      <Plot
-        label={`${title} against the number of negatives. ${words.join('; ')}.`}
-        x={x}
-        y={y}
-        xTitle="negatives a prompt (k)"
-        yTitle={yTitle}
-        height={HEIGHT}
-      >
-        <Series
-          height={HEIGHT}
-          points={rows.map(({ negatives, figure: each }, i) => ({
-            x: x.at(negatives),
-            y: y.at(each.value),
-            low: y.at(each.low),
-            high: y.at(each.high),
-            title: words[i] ?? '',
-            text: plainInterval(each).value,
-          }))}
-        />
-      </Plot>
-    </figure>
   );
 }

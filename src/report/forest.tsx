@@ -19,7 +19,7 @@ export function GainPlot({ report, measure, title, arms }: GainPlotProps) {
   const rows = (arms ?? report.arms.map(({ id }) => id)).flatMap((id) => {
     const arm = report.arms.find((each) => each.id === id);
     const gain = arm?.gain[measure];
-    return arm && gain && Number.isFinite(gain.value) ? [{ arm, gain }] : [];
+    return arm && gain && [gain.value, gain.low, gain.high].every(Number.isFinite) ? [{ arm, gain }] : [];
   });
   if (rows.length === 0) return null;
   const by = MEASURE_INFO[measure].kind === 'share' ? 100 : 1;

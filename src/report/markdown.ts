@@ -1,11 +1,13 @@
 /** The report in Markdown: the page's order and words, with tables of figures in place of its pictures. Pure. */
-import { count, duration } from '../lab/format.ts';
+import { count, duration, plural } from '../lab/format.ts';
 import { gainText, MEASURE_INFO, measured, plainText, withInterval } from '../lab/measures.ts';
 import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
 import { originOf, settingsOf } from './about.tsx';
 import { measuresOf } from './arms.tsx';
+import { gradientFacts } from './gradient.tsx';
 import { md, mdQuote, mdTable } from './markdown-text.ts';
 import { apart, armName, basis } from './marks.tsx';
+import { answersOf } from './samples.tsx';
 import { evidenceOf, sentence, signGroups } from './signs.tsx';
 import { moment, shortened } from './text.ts';
 import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
@@ -56,6 +58,11 @@ function asked(report: LabReport): string {
 const cell = (measure: Measure, value: Figure | undefined): string =>
   value === undefined ? '–' : withInterval(measure, value);
 
+function stateText({ state, error }: ArmRow): string {
+  if (error === undefined) return state === 'done' ? '' : ` (${state})`;
+  return ` (${state === 'failed' ? 'failed' : 'failed in part'}: ${md(error)})`;
+}
+
 function arms(report: LabReport): string {
   if (report.arms.length === 0) return '';
   const { mainMeasure: main, reference } = report;
@@ -67,7 +74,7 @@ function arms(report: LabReport): string {
   };
   const rows = report.arms.map((arm) => {
     const own = arm.figures[main];
-    const state = arm.state === 'done' ? '' : ` (${arm.state}${arm.error ? `: ${md(arm.error)}` : ''})`;
+    const state = stateText(arm);
     return [
       `${name(arm)}${state}`,
       cell(main, own),
@@ -134,21 +141,23 @@ function samples(report: LabReport): string {
     const { text: shown, more } = shortened(text);
     return lines(mdQuote(shown), more > 0 ? `… ${count(more)} more characters` : '');
   };
-  const each = report.samples.flatMap(({ prompt, target, answers }, i) => [
-    `### Prompt ${i + 1}`,
-    quote(prompt),
-    ...(target === undefined ? [] : ['target:', quote(target)]),
-    ...answers.flatMap(({ arm, text, correct, similarity }) => {
-      const scores = [
-        correct === undefined ? '' : correct ? '✔ correct' : '✘ wrong',
-        similarity === undefined ? '' : `similarity ${measured('similarity', similarity)}`,
-      ].filter((part) => part !== '');
-      return [
-        `${md(armName(report, arm))}${scores.length > 0 ? ` (${scores.join(', ')})` : ''}:`,
-        quote(text),
-      ];
-    }),
-  ]);
+  const each = report.samples.flatMap((row, i) => {
+    const { shown, left } = answersOf(row);
+    return [
+      `### Prompt ${i + 1}`,
+      quote(row.prompt),
+      ...(row.target === undefined ? [] : ['target:', quote(row.target)]),
+      ...shown.flatMap(({ arms, text, correct, similarity }) => {
+        const scores = [
+          correct === undefined ? '' : correct ? '✔ correct' : '✘ wrong',
+          similarity === undefined ? '' : `similarity ${measured('similarity', similarity)}`,
+        ].filter((part) => part !== '');
+        const names = arms.map((arm) => md(armName(report, arm))).join(' · ');
+        return [`${names}${scores.length > 0 ? ` (${scores.join(', ')})` : ''}:`, quote(text)];
+      }),
+      left > 0 ? `${plural(left, 'other arm')} in samples.csv.` : '',
+    ];
+  });
   return lines('## Answers beside each other', ...each);
 }
 
@@ -192,14 +201,18 @@ function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabRe
           '## Why: the gradient',
           md(gradient.verdict),
           mdTable(
-            ['k', 'variance over squared length', 'cosine to balanced pairs', 'n'],
-            gradient.points.map(({ negatives, noise, cosine }) => [
+            ['k', 'noise', 'of it from the draw of answers', 'cosine to balanced pairs', 'n'],
+            gradient.points.map(({ negatives, noise, draw, cosine }) => [
               String(negatives),
               plainText(noise),
+              draw ? plainText(draw) : '–',
               cosine ? plainText(cosine) : '–',
               basis(noise),
             ]),
           ),
+          gradientFacts(gradient)
+            .map(({ what, value, help }) => `- ${what}: ${value}. ${md(help)}`)
+            .join('\n'),
         ]
       : []),
   );

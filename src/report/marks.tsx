@@ -96,15 +96,19 @@ const STATE_WORDS: Readonly<Record<ArmRow['state'], string>> = {
   failed: 'failed',
 };
 
-/** Why an arm has no figures, where it has none. */
+/** How far an arm is, and why it or some of its seeds have no figures. */
 export function StateNote({ arm }: { arm: ArmRow }) {
-  if (arm.state === 'done') return null;
-  const why = arm.error === undefined ? '' : `: ${visible(arm.error)}`;
-  if (arm.state !== 'failed') return <span class="lr-muted">{STATE_WORDS[arm.state]}</span>;
+  const { state, error } = arm;
+  if (error === undefined)
+    return state === 'done' ? null : <span class="lr-muted">{STATE_WORDS[state]}</span>;
   return (
     <Mark tone="bad">
-      {STATE_WORDS.failed}
-      {why}
+      {state === 'failed'
+        ? 'failed: '
+        : state === 'done'
+          ? 'failed in part: '
+          : `${STATE_WORDS[state]}; failed in part: `}
+      {visible(error)}
     </Mark>
   );
 }

@@ -85,8 +85,12 @@ interface Point {
   readonly text: string;
 }
 
-/** Points with their intervals, joined by a line; all places are 0..1 on their axes. */
-export function Series({ points, height }: { points: readonly Point[]; height: number }) {
+/**
+ * Points with their intervals, joined by a line; all places are 0..1 on their axes. What has no place is left out: a
+ * figure may be no number, or have no interval.
+ */
+export function Series({ points: all, height }: { points: readonly Point[]; height: number }) {
+  const points = all.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
   const down = (share: number) => px((1 - share) * height);
   return (
     <g class="lr-series">
@@ -108,13 +112,15 @@ export function Series({ points, height }: { points: readonly Point[]; height: n
       {points.map((point) => (
         <g key={point.x}>
           <title>{point.title}</title>
-          <line
-            x1={across(point.x)}
-            x2={across(point.x)}
-            y1={down(point.low)}
-            y2={down(point.high)}
-            class="lr-bar"
-          />
+          {Number.isFinite(point.low) && Number.isFinite(point.high) && (
+            <line
+              x1={across(point.x)}
+              x2={across(point.x)}
+              y1={down(point.low)}
+              y2={down(point.high)}
+              class="lr-bar"
+            />
+          )}
           <circle cx={across(point.x)} cy={down(point.y)} r="4.5" class="lr-dot" />
           <text x={across(point.x)} y={down(point.y) - 7} dx="8" class="lr-value">
             {point.text}

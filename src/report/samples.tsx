@@ -1,7 +1,7 @@
-import { count } from '../lab/format.ts';
+import { count, plural } from '../lab/format.ts';
 import { measured } from '../lab/measures.ts';
 import type { LabReport, SampleRow } from '../lab/types.ts';
-import { ArmName, CorrectMark } from './marks.tsx';
+import { armName, CorrectMark } from './marks.tsx';
 import { shortened } from './text.ts';
 
 /** Text as it was written: its line ends, its own direction, nothing of it obeyed. */
@@ -18,6 +18,28 @@ export function Quoted({ text }: { text: string }) {
   );
 }
 
+type Answer = SampleRow['answers'][number];
+
+/** Arms that gave the same answer, and the answer. */
+export interface Answered extends Omit<Answer, 'arm'> {
+  readonly arms: readonly string[];
+}
+
+/** Different answers to one prompt that are shown; the others are in the files beside the page. */
+const MOST_ANSWERS = 8;
+
+/** The arms' answers, those that are the same told once; and how many arms are left out. */
+export function answersOf({ answers }: SampleRow): { shown: Answered[]; left: number } {
+  const groups = new Map<string, Answered>();
+  for (const { arm, ...answer } of answers) {
+    const known = groups.get(answer.text);
+    groups.set(answer.text, known ? { ...known, arms: [...known.arms, arm] } : { ...answer, arms: [arm] });
+  }
+  const all = [...groups.values()];
+  const left = all.slice(MOST_ANSWERS).reduce((sum, { arms }) => sum + arms.length, 0);
+  return { shown: all.slice(0, MOST_ANSWERS), left };
+}
+
 /** Answers of the arms to the same held-out prompts, beside each other. */
 export function Samples({ report }: { report: Pick<LabReport, 'samples' | 'arms'> }) {
   if (report.samples.length === 0) return null;
@@ -31,6 +53,7 @@ export function Samples({ report }: { report: Pick<LabReport, 'samples' | 'arms'
 }
 
 function Sample({ report, row }: { report: Pick<LabReport, 'arms'>; row: SampleRow }) {
+  const { shown, left } = answersOf(row);
   return (
     <article class="lr-sample">
       <p class="lr-prompt">
@@ -45,10 +68,10 @@ function Sample({ report, row }: { report: Pick<LabReport, 'arms'>; row: SampleR
             </dd>
           </div>
         )}
-        {row.answers.map((answer, i) => (
-          <div key={`${answer.arm} ${i}`}>
+        {shown.map((answer) => (
+          <div key={answer.text}>
             <dt>
-              <ArmName report={report} id={answer.arm} />
+              <bdi>{answer.arms.map((arm) => armName(report, arm)).join(' · ')}</bdi>
             </dt>
             <dd>
               <Quoted text={answer.text} />
@@ -62,6 +85,7 @@ function Sample({ report, row }: { report: Pick<LabReport, 'arms'>; row: SampleR
           </div>
         ))}
       </dl>
+      {left > 0 && <p class="lr-muted">{plural(left, 'other arm')} in samples.csv.</p>}
     </article>
   );
 }

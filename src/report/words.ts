@@ -63,7 +63,7 @@ export function notesOf(report: LabReport): string[] {
   }
   if (split === 'working' && data.final > 0) {
     notes.push(
-      `These are the working prompts, which may be looked at often. ${count(data.final)} others are set aside for one last look.`,
+      `These are the working prompts, which may be looked at often. ${count(data.final)} others are set aside for one last look${looks > 0 ? `; they have been looked at ${plural(looks, 'time')}` : ''}.`,
     );
   }
   const failed = arms.filter(({ state }) => state === 'failed');
@@ -71,6 +71,12 @@ export function notesOf(report: LabReport): string[] {
   if (failed.length > 0) {
     notes.push(
       `${plural(failed.length, 'arm')} failed and ${failed.length === 1 ? 'is' : 'are'} left out: ${failed.map(({ name }) => name).join(', ')}.`,
+    );
+  }
+  const partly = arms.filter(({ state, error }) => state !== 'failed' && error !== undefined);
+  if (partly.length > 0) {
+    notes.push(
+      `Seeds failed in ${plural(partly.length, 'arm')}, which rest on the others: ${partly.map(({ name }) => name).join(', ')}.`,
     );
   }
   if (open.length > 0)
@@ -96,11 +102,11 @@ export function methodOf(report: LabReport): string[] {
   const reference = nameOf(report, report.reference);
   const wilson = report.duels.some(({ winRate }) => winRate.method === 'wilson');
   return [
-    'A figure is the mean over held-out prompts of the mean over their sampled answers and seeds. n counts prompts; where it says seeds, every one of them answered all of the prompts.',
-    'Its interval holds 95 % of what the figure would be if the prompts and seeds had fallen otherwise: prompts and seeds are drawn again with replacement many times (bootstrap), and the middle 95 % of the means is the interval. It says nothing of prompts of another kind.',
-    `A gain is paired: the same prompt under the same seed, less what ${reference} made of it. How hard a prompt is cancels out, so gains are surer than the distance of two values in the table. "unclear" means that the interval holds zero.`,
+    'A figure is the mean over seeds of the mean over held-out prompts of the mean over their sampled answers. n counts prompts; where it says seeds, every one of them answered all of the prompts. Perplexity is the exponential of the mean log-probability a token, with its sign changed.',
+    'Intervals hold 95 % of what the figure would be if prompts and seeds had fallen otherwise: both are drawn again with replacement many times (bootstrap), and the middle 95 % of the means is the interval. With three seeds it is somewhat narrow where they differ much, and wide where they agree. It says nothing of prompts of another kind or of other models.',
+    `A gain is paired: the same prompt under the same seed, less what ${reference} made of it. How hard a prompt is cancels out, so gains are surer than the distance of two values in the table. It is called unclear where its interval holds zero.`,
     ...(wilson ? ['Win rates of judges have Wilson’s score interval; ties count half.'] : []),
-    'With many comparisons some intervals leave zero out by chance: about one in twenty where there is nothing to find.',
-    'Self-Contrast is described in arXiv 2404.00604; the claims tested here are its authors’.',
+    'Where many arms are compared, some intervals leave zero out by chance: about one in twenty where there is nothing to find. What is found above says where it allows for that.',
+    'Self-Contrast is described in arXiv 2404.00604; the claims are its authors’.',
   ];
 }

@@ -173,7 +173,7 @@ test('an estimate tells time, storage and memory, and why it can’t start', () 
       problem: 'too little storage',
     }),
   ).toEqual([
-    'To do: 1 pieces of work, about 1:02:05 (measured here), 2.3 M tokens; storage 50 MB of 40 MB free, memory 300 MB',
+    'To do: 1 piece of work, about 1:02:05 (measured here), 2.3 M tokens; storage 50 MB of 40 MB free, memory 300 MB',
     "It can't start: too little storage",
   ]);
 });

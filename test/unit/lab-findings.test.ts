@@ -48,7 +48,7 @@ test('threshold: the best share against all, with an interval for having picked 
     verdict: 'holds',
     claim: 'Some a% below 100 is better than keeping all answers.',
   });
-  expect(finding?.text).toContain('The best is a = 75 %: against a = 100 % +');
+  expect(finding?.text).toContain('The best below 100 % is a = 75 %: against a = 100 % +');
   expect(finding?.text).toContain('picking the best of 3');
 });
 
@@ -119,6 +119,25 @@ test('what has no figures is said to have none, and why', () => {
   );
   const never = summarise(labInput({ plans: plans('negatives'), right, failed: apart })).findings[0];
   expect(never?.text).toBe('Not known: there is no seed with figures of both.');
+});
+
+test('of a handful of prompts nothing is claimed; what cannot be measured is said to be so', () => {
+  const right = { sft: -1, own: 2, imported: -1 };
+  const few = summarise(labInput({ plans: plans('sources'), right, prompts: 5 })).findings[0];
+  expect(few).toMatchObject({ verdict: 'unclear' });
+  expect(few?.text).toContain('+100.0 points (+100.0 to +100.0), 5 prompts (too few to tell), 3 seeds');
+  const some = summarise(labInput({ plans: plans('sources'), right, prompts: 6 })).findings[0];
+  expect(some).toMatchObject({ verdict: 'holds' });
+
+  const bare = labInput({ plans: plans('sources'), right, graded: false });
+  const answers = bare.answers.map((run) => ({
+    ...run,
+    records: run.records.map((record) => ({ ...record, answers: [{ text: 'x', tokens: 1 }] })),
+  }));
+  expect(summarise({ ...bare, answers }).findings[0]?.text).toBe(
+    'Not known: own answers, k = 6 has answers, but nothing to tell similarity to the target by; ' +
+      'other models’ answers, k = 6 has answers, but nothing to tell similarity to the target by.',
+  );
 });
 
 test('one seed says so', () => {

@@ -144,8 +144,8 @@ describe('how often intervals hold the truth', () => {
       const [reference = [], ...arms] = list(11, () => [list(60, normal)]);
       const above = (figures: readonly ({ low: number } | null)[]) =>
         figures.some((figure) => (figure?.low ?? 0) > 0) ? 1 : 0;
-      const single = arms.map((arm) => bootstrapGain(arm, reference));
-      return { together: above(simultaneousGains(arms, reference)), single: above(single) };
+      const single = arms.map((arm) => bootstrapGain(arm, reference, within));
+      return { together: above(simultaneousGains(arms, reference, within)), single: above(single) };
     });
     expect(mean(hits.map(({ together }) => together))).toBeLessThan(0.06);
     expect(mean(hits.map(({ single }) => single))).toBeGreaterThan(0.1);

@@ -1,6 +1,7 @@
 /** The data that a lab is made on, other models' answers to them, and what the plans need to know of both. */
 import { answersAPrompt, importedAnswers, importedText } from '../../lab/imported.ts';
 import type { PlanFacts } from '../../lab/plans.ts';
+import { isFinal } from '../../pipeline/prepare.ts';
 import type { DataRow } from '../../pipeline/types.ts';
 import { callback } from '../client.ts';
 import { callData } from '../data-client.ts';
@@ -41,14 +42,21 @@ async function allRows({ info, unstored }: Pick<OpenData, 'info' | 'unstored'>):
   return rows;
 }
 
+/** What the form needs to know of the data. */
+export interface LabFacts extends PlanFacts {
+  /** Held-out prompts that the data themselves keep for a last look. */
+  readonly final: number;
+}
+
 /** What the plans need to know; null where the data could not be read, which the banner then explains. */
-export async function labFacts(): Promise<PlanFacts | null> {
+export async function labFacts(): Promise<LabFacts | null> {
   try {
     const { data, imported } = await labData();
     const hasRejected = data.info.counts.withRejected > 0;
-    if (imported === null) return { hasRejected, imported: 0 };
+    const final = data.unstored?.heldOut?.filter(isFinal).length ?? 0;
+    if (imported === null) return { hasRejected, final, imported: 0 };
     const [theirs, rows] = [await allRows(imported), await allRows(data)];
-    return { hasRejected, imported: answersAPrompt(importedAnswers(theirs, rows)) };
+    return { hasRejected, final, imported: answersAPrompt(importedAnswers(theirs, rows)) };
   } catch (error) {
     problem.value = problemOf('The data could not be read', error, 'Nothing was changed.');
     return null;

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { labConfig, type PlanFacts } from '../../lab/plans.ts';
-import { labFacts } from '../actions/lab-data.ts';
+import { labConfig } from '../../lab/plans.ts';
+import { type LabFacts, labFacts } from '../actions/lab-data.ts';
 import { makeLab } from '../actions/lab-list.ts';
 import { openLab } from '../actions.ts';
 import { EXAMPLE_NAME } from '../example.ts';
@@ -22,7 +22,7 @@ const change = (part: Partial<Draft>): void => {
 
 /** Which questions, on what, with which seeds. Nothing is computed here. */
 export function NewLab() {
-  const [facts, setFacts] = useState<PlanFacts>({ hasRejected: false, imported: 0 });
+  const [facts, setFacts] = useState<LabFacts>({ hasRejected: false, imported: 0, final: 0 });
   const [making, setMaking] = useState(false);
   const dataset = records.value.dataset;
   useEffect(() => {
@@ -76,14 +76,16 @@ export function NewLab() {
             fault={faults.seeds}
             onInput={(text) => change({ seeds: text })}
           />
-          <Words
-            label="Set aside for a last look"
-            unit="% of held-out"
-            help="These prompts are answered only when you ask for it, once, after you have decided: a check of what you chose by looking at the others."
-            value={form.finalPercent}
-            fault={faults.final}
-            onInput={(text) => change({ finalPercent: text })}
-          />
+          {facts.final === 0 && (
+            <Words
+              label="Set aside for a last look"
+              unit="% of held-out"
+              help="These prompts are answered only when you ask for it, once, after you have decided: a check of what you chose by looking at the others."
+              value={form.finalPercent}
+              fault={faults.final}
+              onInput={(text) => change({ finalPercent: text })}
+            />
+          )}
           <Words
             label="Name"
             help="Left empty, it is named after its plans and its data."
@@ -92,6 +94,12 @@ export function NewLab() {
             onInput={(text) => change({ name: text })}
           />
         </div>
+        {facts.final > 0 && (
+          <p class="small muted">
+            The data keep {plural(facts.final, 'prompt')} for a last look: no arm answers them before you ask
+            for it, once, after you have decided.
+          </p>
+        )}
       </section>
       <ChosenReward value={form.reward} onChange={(reward) => change({ reward })} />
       <div class="row">

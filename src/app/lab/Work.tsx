@@ -55,7 +55,7 @@ export function Work() {
                 <th scope="col">
                   {report === null ? 'Figure' : MEASURE_INFO[report.mainMeasure].label}, 95 % interval
                 </th>
-                <th scope="col" class="num">
+                <th scope="col" class="num took">
                   Took
                 </th>
               </tr>
@@ -102,7 +102,7 @@ function ArmLine({ arm, row, seeds }: { arm: ArmSpec; row: ArmRow | undefined; s
           withInterval(main, figure)
         )}
       </td>
-      <td class="num">{row === undefined || row.seconds === 0 ? '–' : duration(row.seconds)}</td>
+      <td class="num took">{row === undefined || row.seconds === 0 ? '–' : duration(row.seconds)}</td>
     </tr>
   );
 }

@@ -1,5 +1,5 @@
 import type { Figure } from '../types.ts';
-import { type GainDraws, gainDraws, type Values } from './bootstrap.ts';
+import { type BootstrapOptions, type GainDraws, gainDraws, type Values } from './bootstrap.ts';
 import { quantile } from './weights.ts';
 
 /**
@@ -10,8 +10,14 @@ import { quantile } from './weights.ts';
  *
  * @returns one figure an arm, in order; null where an arm shares no value with the reference
  */
-export function simultaneousGains(arms: readonly Values[], reference: Values): (Figure | null)[] {
-  const gains = arms.map((values) => (share(values, reference) ? gainDraws(values, reference) : null));
+export function simultaneousGains(
+  arms: readonly Values[],
+  reference: Values,
+  options: BootstrapOptions = {},
+): (Figure | null)[] {
+  const gains = arms.map((values) =>
+    share(values, reference) ? gainDraws(values, reference, options) : null,
+  );
   const spreads = gains.map((gain) => (gain ? deviation(gain) : 0));
   const resamples = Math.min(...gains.flatMap((gain) => gain?.draws.length ?? []));
   if (!Number.isFinite(resamples)) return gains.map(() => null);
