@@ -36,12 +36,23 @@ function head(report: LabReport): string {
     `# ${md(report.title)}`,
     `${moment(report.created)} · ${md(basisOf(report))}`,
     `**${md(answerOf(report))}**`,
-    report.findings
-      .map(({ claim, verdict, text }) => `- ${MARK[verdict]} **${verdict}**: ${md(claim)} ${md(text)}`)
-      .join('\n'),
+    findings(report),
     notesOf(report)
       .map((note) => `> ${md(note)}`)
       .join('\n>\n'),
+  );
+}
+
+function findings({ findings: all, plans }: LabReport): string {
+  const ids = [...new Set(all.map(({ plan }) => plan))];
+  return lines(
+    ...ids.flatMap((id) => [
+      ids.length > 1 ? md(plans.find((plan) => plan.id === id)?.title ?? id) : '',
+      all
+        .filter(({ plan }) => plan === id)
+        .map(({ claim, verdict, text }) => `- ${MARK[verdict]} **${verdict}**: ${md(claim)} ${md(text)}`)
+        .join('\n'),
+    ]),
   );
 }
 
