@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import type { Finding, LabReport, PlanInfo } from '../lab/types.ts';
 import { armName, VerdictMark } from './marks.tsx';
 import { prose } from './text.ts';
@@ -17,7 +18,7 @@ export function Findings({ findings, plans = [] }: FindingsProps) {
       {ids.map((id) => {
         const title = ids.length > 1 ? plans.find((plan) => plan.id === id)?.title : undefined;
         return (
-          <>
+          <Fragment key={id}>
             {title !== undefined && <li class="lr-group">{prose(title)}</li>}
             {findings
               .filter(({ plan }) => plan === id)
@@ -30,7 +31,7 @@ export function Findings({ findings, plans = [] }: FindingsProps) {
                   </div>
                 </li>
               ))}
-          </>
+          </Fragment>
         );
       })}
     </ul>
