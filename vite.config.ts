@@ -149,6 +149,7 @@ export const SHARED: UserConfig = {
       'preact/hooks',
       'preact/jsx-dev-runtime',
       'preact/jsx-runtime',
+      'preact-render-to-string',
       'protobufjs/minimal.js',
       're2js',
       'uplot',

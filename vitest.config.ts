@@ -45,6 +45,7 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.{ts,tsx}'],
           globalSetup: 'test/fixtures/hub-setup.ts',
+          css: { include: [/\/src\/report\//] },
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // One page at a time, beside one test of the built page: neither keeps two cores busy alone.

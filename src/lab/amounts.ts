@@ -2,6 +2,8 @@
 
 import type { PreparedData } from '../pipeline/types.ts';
 import { equalEpochs, type StepTokens } from './compute.ts';
+import { splitHeldOut } from './split.ts';
+import type { LabManifest, Split } from './types.ts';
 import type { AnswersWork, DpoWork, PolicyWork, Work, WorkPlan } from './work.ts';
 
 /** Sums over the rows of the data. */
@@ -13,7 +15,13 @@ export interface LabLengths {
   readonly heldOutTokens: number;
 }
 
-export function labLengths({ train, heldOut }: Pick<PreparedData, 'train' | 'heldOut'>): LabLengths {
+/** @param split whose held-out prompts are answered */
+export function labLengths(
+  { train, heldOut: all }: Pick<PreparedData, 'train' | 'heldOut'>,
+  manifest: Pick<LabManifest, 'finalShare'>,
+  split: Split,
+): LabLengths {
+  const heldOut = splitHeldOut(all, manifest)[split];
   const sum = (lists: readonly (readonly number[] | undefined)[]) =>
     lists.reduce((total, list) => total + (list?.length ?? 0), 0);
   return {

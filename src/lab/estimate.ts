@@ -10,6 +10,7 @@ import { measureSpeeds } from './measure.ts';
 import { checkLab, type LabContext } from './run.ts';
 import { groupKey, mostDemanding } from './run-opened.ts';
 import { bytesOf } from './sizes.ts';
+import { splitHeldOut } from './split.ts';
 import type { LabEstimate, LabManifest } from './types.ts';
 import { openKey, planWork, type WorkPlan } from './work.ts';
 
@@ -31,7 +32,7 @@ export async function estimateLab(
   const plan = planWork(manifest, dataset.fingerprint);
   const opened = await context.open(manifest.config);
   const data = await dataFor(context, manifest, plan, opened, dataset);
-  const lengths = labLengths(data);
+  const lengths = labLengths(data, manifest, 'working');
   const fits = await fitsOf(context, manifest, plan, data, measure);
   const guess = guessedSpeeds(opened.model.info.parameterCount);
   const memory = fits[0]?.fit.memory;
@@ -56,9 +57,15 @@ export async function estimateLab(
     bytes: Math.round(bytes),
     bytesFree,
     memoryBytes: Math.max(0, ...fits.map(({ fit }) => fit.need.peak)),
+    data: promptsOf(data, manifest),
     measured,
     ...(problem !== null && { problem }),
   };
+}
+
+function promptsOf({ train, heldOut }: PreparedData, manifest: LabManifest): LabEstimate['data'] {
+  const { working, final } = splitHeldOut(heldOut, manifest);
+  return { train: train.length, working: working.length, final: final.length };
 }
 
 /** As stored, or read now and not stored. */

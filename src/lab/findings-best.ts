@@ -9,13 +9,15 @@ interface Picking {
   readonly reference: Known;
   /** That one is picked from; not empty. */
   readonly arms: readonly Known[];
+  /** Which these are, where the reference is one of the same kind: ' below 100 %'. */
+  readonly among?: string;
 }
 
 /** The best of `arms` against the reference, with an interval that is wide enough for having picked it. */
 export function pickedFinding(
   plan: PlanInfo,
   evidence: Evidence,
-  { claim, reference, arms }: Picking,
+  { claim, reference, arms, among = '' }: Picking,
 ): Finding {
   const best = largest(arms);
   const gains = simultaneousGains(
@@ -39,7 +41,7 @@ export function pickedFinding(
     claim,
     verdict: verdictOf(gain),
     text:
-      `The best is ${best.name}: against ${reference.name} ${evidence.gain(gain)} in ${MEASURE_INFO[evidence.measure].label}, ` +
+      `The best${among} is ${best.name}: against ${reference.name} ${evidence.gain(gain)} in ${MEASURE_INFO[evidence.measure].label}, ` +
       `${countText(gain)}${evidence.agreement(best, reference, gain)}.${picked}`,
   };
 }

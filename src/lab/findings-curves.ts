@@ -138,7 +138,7 @@ export function thresholdFindings(plan: PlanInfo, evidence: Evidence): Finding[]
       ),
     ];
   }
-  const finding = pickedFinding(plan, evidence, { claim, reference, arms: known });
+  const finding = pickedFinding(plan, evidence, { claim, reference, arms: known, among: ' below 100 %' });
   return [
     withCaution({ ...finding, text: `${listed(evidence, [...known, reference])} ${finding.text}` }, evidence),
   ];

@@ -5,6 +5,7 @@ import type { RunConfig } from '../pipeline/config.ts';
 import type { Context } from '../pipeline/context.ts';
 import { checkFit, lengthsOf, memoryOf, plan, roomOf } from '../pipeline/fit.ts';
 import { checkModel, IdentityError } from '../pipeline/identity.ts';
+import { checkDevice } from '../pipeline/trust.ts';
 import type { PreparedData, RunManifest, RunStore } from '../pipeline/types.ts';
 import { keyOf } from './keys.ts';
 import { composed, type Places } from './pieces.ts';
@@ -28,6 +29,7 @@ const WAITING: RunManifest['stages'] = {
 
 export class Workbench {
   private opened: { readonly key: string; readonly value: Opened } | null = null;
+  private readonly trusted = new Set<string>();
   private data: { readonly key: string; readonly value: PreparedData } | null = null;
 
   constructor(
@@ -43,8 +45,16 @@ export class Workbench {
     const value = await this.context.open(config);
     const manifest = await this.keeper.read();
     if (openKey(config) === openKey(manifest.config)) await this.identify(manifest, value);
+    await this.trust(value, config);
     this.opened = { key, value };
     return value;
+  }
+
+  /** A graphics device is trusted once it has computed a small batch rightly; WebAssembly is the same everywhere. */
+  private async trust({ model }: Opened, { lora }: RunConfig): Promise<void> {
+    if (model.device.backend !== 'webgpu' || this.trusted.has(model.checkKey)) return;
+    await checkDevice(model, lora, this.context.signal);
+    this.trusted.add(model.checkKey);
   }
 
   private async identify(manifest: LabManifest, { model }: Opened): Promise<void> {

@@ -64,7 +64,7 @@ export async function computeSft(job: Job, work: SftWork): Promise<Figures> {
   const config = work.as ? await longerSft(job, work, work.as, data) : work.config;
   const context = await bench.stageContext({ ...work, config }, data, work.data, {}, job.emit);
   await checkRoom(context, 'sft', work.label);
-  return runSft(context, trainingOnly(data));
+  return { epochs: config.sft.epochs, ...(await runSft(context, trainingOnly(data))) };
 }
 
 /** The settings with as many epochs as the other policy's way costs. */

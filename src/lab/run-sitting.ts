@@ -19,11 +19,17 @@ import {
   type Job,
 } from './run-pieces.ts';
 import { computeTexts } from './run-texts.ts';
-import type { LabManifest, LabProgress, Piece } from './types.ts';
+import type { LabManifest, LabProgress, Piece, Split } from './types.ts';
 import type { DpoWork, PolicyWork, Work, WorkPlan } from './work.ts';
 
 /** Errors that are no fault of an arm: every other piece would meet them too. */
-const EVERYBODYS = new Set(['DeviceLostError', 'IdentityError', 'RoomError', 'StorageError']);
+const EVERYBODYS = new Set([
+  'DeviceLostError',
+  'IdentityError',
+  'RoomError',
+  'SelfCheckError',
+  'StorageError',
+]);
 /** Prompts whose answers are looked at for a sign before training. */
 const LOOKED_AT = 200;
 
@@ -48,6 +54,7 @@ export class Sitting {
     private readonly keeper: ManifestKeeper,
     private readonly plan: WorkPlan,
     private readonly dataset: Dataset,
+    private readonly split: Split,
   ) {
     this.bench = new Workbench(context, keeper, plan.works);
   }
@@ -201,10 +208,11 @@ export class Sitting {
 
   /** Once the data are known, so is how much there is to do. */
   private async wound(): Promise<Clock | null> {
-    const { pieces, model } = await this.keeper.read();
+    const manifest = await this.keeper.read();
+    const { pieces, model } = manifest;
     const data = this.plan.works.find(({ key, kind }) => kind === 'data' && pieces[key]?.state === 'done');
     if (!data || !model) return null;
-    const lengths = labLengths(await this.bench.prepared(data.key));
+    const lengths = labLengths(await this.bench.prepared(data.key), manifest, this.split);
     return new Clock(this.plan, lengths, guessedSpeeds(model.parameterCount));
   }
 

@@ -47,7 +47,8 @@ export async function runLab(context: LabContext, split: Split = 'working'): Pro
   const plan = planWork(manifest, dataset.fingerprint, split);
   const asked = split === 'final' ? ofDoneArms(plan, manifest) : plan.works;
   if (split === 'final') await look(keeper, asked);
-  await new Sitting(context, keeper, plan, dataset).work(asked);
+  else await forget(context, keeper, dataset.fingerprint);
+  await new Sitting(context, keeper, plan, dataset, split).work(asked);
 }
 
 /**
@@ -100,6 +101,19 @@ function ofDoneArms(plan: WorkPlan, { pieces }: LabManifest): readonly Work[] {
       work.kind === 'reward' ||
       (work.kind === 'evaluation' && (work.policy === null || pieces[work.policy]?.state === 'done')),
   );
+}
+
+/** Removes pieces that no arm leads to any more, e.g. those from before an answer was marked. */
+async function forget({ store }: LabContext, keeper: ManifestKeeper, fingerprint: string): Promise<void> {
+  const manifest = await keeper.read();
+  const [working, final] = [planWork(manifest, fingerprint), planWork(manifest, fingerprint, 'final')];
+  const gone = Object.keys(manifest.pieces).filter((key) => !working.byKey.has(key) && !final.byKey.has(key));
+  if (gone.length === 0) return;
+  for (const key of gone) await store.clearPiece(key);
+  await keeper.change((before) => ({
+    ...before,
+    pieces: Object.fromEntries(Object.entries(before.pieces).filter(([key]) => !gone.includes(key))),
+  }));
 }
 
 /** Notes that the final split is looked at; a look that goes on is the same one. */

@@ -1,5 +1,5 @@
 /** Whether the device is trusted with the run: a self-check once a device, browser, model and precision. */
-import type { SelfCheck } from '../engine/types.ts';
+import type { LanguageModel, LoraConfig, SelfCheck } from '../engine/types.ts';
 import { AdvisedError } from '../model/advised.ts';
 import { type Context, ProgressMeter } from './context.ts';
 import { COMPUTED } from './types.ts';
@@ -26,6 +26,20 @@ export async function trustDevice(context: Context): Promise<void> {
   const check = known ?? (await performed(context));
   await store.saveManifest({ ...(await store.manifest()), selfCheck: check });
   emit({ type: 'self-check', check });
+  if (!check.passed) throw new SelfCheckError(said(check), { offer: check.offer });
+}
+
+/**
+ * Whether a model's device computes rightly, for work that is no run and stores no check.
+ *
+ * @throws SelfCheckError
+ */
+export async function checkDevice(
+  model: LanguageModel,
+  lora: LoraConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  const check = await model.selfCheck(lora, { signal });
   if (!check.passed) throw new SelfCheckError(said(check), { offer: check.offer });
 }
 

@@ -16,7 +16,7 @@ import { AdvisedError } from '../model/advised.ts';
 import { InputError } from '../model/text.ts';
 import type { RunConfig } from '../pipeline/config.ts';
 import { adapterFiles } from '../pipeline/export/run-files.ts';
-import { reportFiles } from '../report/index.ts';
+import { reportFiles } from '../report/files.ts';
 import type { Storage } from '../storage/index.ts';
 import { storageLeft } from '../storage/space.ts';
 import { deviceLimits } from './device-limits.ts';

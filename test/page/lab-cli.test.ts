@@ -130,7 +130,7 @@ test('a lab writes its report, its figures and its adapters, asks a judge, and t
   const [duel] = (await report(out)).duels;
   expect(duel).toMatchObject({ judge: 'verdicts.jsonl', wins: 0, losses: 0, winRate: { value: 0.5 } });
   expect(existsSync(join(out, '.lab'))).toBe(false);
-}, 240_000);
+}, 600_000);
 
 test('stopped in the middle, the same command goes on, to the same figures and adapters', async () => {
   const [whole, out] = [join(scratch, 'whole'), join(scratch, 'stopped')];
@@ -146,7 +146,7 @@ test('stopped in the middle, the same command goes on, to the same figures and a
   expect(figures(await report(out))).toEqual(figures(await report(whole)));
   expect(await adapters(out)).toEqual(await adapters(whole));
   expect(existsSync(join(out, '.lab'))).toBe(false);
-}, 240_000);
+}, 600_000);
 
 test('--check tells the arms and what they would take, and leaves nothing', async () => {
   const out = join(scratch, 'checked');
@@ -155,4 +155,4 @@ test('--check tells the arms and what they would take, and leaves nothing', asyn
   expect(text).toMatch(/3 arms with 2 seeds share \d+ pieces of work/);
   expect(text).toMatch(/12 to train on, 4 held out/);
   expect(existsSync(out)).toBe(false);
-}, 120_000);
+}, 300_000);

@@ -26,6 +26,7 @@ const PUBLIC = fileURLToPath(new URL('../../public/', import.meta.url));
 const config = parseConfig({
   backend: 'wasm',
   data: { heldOut: 8, limit: 16 },
+  lora: { targets: ['q_proj'] },
   sample: { n: 6, maxTokens: 24 },
   dpo: { negatives: 2 },
   evaluate: { samples: 4 },
@@ -99,7 +100,7 @@ test('records take about as many bytes as the estimate says, and tokens are abou
   const plan = planWork(manifest, dataset.fingerprint);
   const prepared = await lab.piece(plan.works[0]?.key ?? '').prepared();
   if (!prepared) throw new Error('no data');
-  const lengths = labLengths(prepared);
+  const lengths = labLengths(prepared, manifest, 'working');
   for (const work of plan.works) {
     const store = lab.piece(work.key);
     const checkpoints = [await store.checkpoint('sft'), await store.checkpoint('dpo')];

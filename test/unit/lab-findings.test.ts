@@ -48,7 +48,7 @@ test('threshold: the best share against all, with an interval for having picked 
     verdict: 'holds',
     claim: 'Some a% below 100 is better than keeping all answers.',
   });
-  expect(finding?.text).toContain('The best is a = 75 %: against a = 100 % +');
+  expect(finding?.text).toContain('The best below 100 % is a = 75 %: against a = 100 % +');
   expect(finding?.text).toContain('picking the best of 3');
 });
 

@@ -6,7 +6,7 @@ import { openDevice } from '../../src/engine/backend.ts';
 import { openEmbedder } from '../../src/engine/embedder.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../../src/engine/types.ts';
-import { promptGradients } from '../../src/lab/diagnosis/gradient.ts';
+import { gradientStudy, promptGradients } from '../../src/lab/diagnosis/gradient.ts';
 import { noiseFigures, type PromptGradients } from '../../src/lab/diagnosis/gradient-noise.ts';
 import { diagnose } from '../../src/lab/diagnosis/index.ts';
 import { dot, Sketch } from '../../src/lab/diagnosis/sketch.ts';
@@ -103,7 +103,7 @@ test('a sketch keeps products, and short vectors as they are', () => {
   const exact = (x: Float32Array[], y: Float32Array[]) =>
     x.reduce((sum, v, i) => sum + dot(v, y[i] ?? new Float32Array(0)), 0);
   const [sa, sb] = [sketch.of(a), sketch.of(b)];
-  expect(sa).toHaveLength(65536);
+  expect(sa).toHaveLength(131072);
   const size = exact(a, a);
   expect(Math.abs(dot(sa, sa) / size - 1)).toBeLessThan(0.025);
   expect(Math.abs(dot(sa, sb) - exact(a, b)) / size).toBeLessThan(0.02);
@@ -114,8 +114,8 @@ describe('on the default model', () => {
   const PUBLIC = fileURLToPath(new URL('../../public/', import.meta.url));
   const config = parseConfig({
     backend: 'wasm',
-    data: { heldOut: 0, limit: 12 },
-    sample: { n: 12, maxTokens: 16 },
+    data: { heldOut: 0, limit: 10 },
+    sample: { n: 8, maxTokens: 12 },
     filter: { mode: 'lastdedup', percent: 75 },
     dpo: { negatives: 2, batch: 4 },
   });
@@ -134,20 +134,22 @@ describe('on the default model', () => {
     embedder = await openEmbedder({ source: folder(`${PUBLIC}models/default-embedder`), pooling: 'mean' });
     const text = await readFile(`${PUBLIC}datasets/word-helper/train.jsonl`, 'utf8');
     const dataset = await readDataset('word-helper', text);
-    data = prepareData(dataset, model.tokenizer, model.info.contextLength, config);
+    // The same target for all, so that a few prompts have a mean gradient beyond its noise.
+    const rows = dataset.rows.map((row) => ({ ...row, target: 'That is what it is.' }));
+    data = prepareData({ ...dataset, rows }, model.tokenizer, model.info.contextLength, config);
     policy = await briefSft(model, data);
     const sampler = await model.createSampler(config.lora, policy);
     const sampled: PromptResponses[] = [];
     await sampler.sample(
-      data.train.map(({ promptIds }, i) => ({ promptIds, n: 12, seed: i })),
-      { temperature: 1, topP: 1, topK: 0, maxTokens: 16, stopIds: model.tokenizer.stopIds },
+      data.train.map(({ promptIds }, i) => ({ promptIds, n: 8, seed: i })),
+      { temperature: 1, topP: 1, topK: 0, maxTokens: 12, stopIds: model.tokenizer.stopIds },
       (index, samples) => {
         sampled[index] = { index, responses: samples.map((s) => responseRecord(s, model.tokenizer.decode)) };
       },
     );
     await sampler.dispose();
     responses = await compare(embedder, data, sampled, signal);
-  }, 60_000);
+  }, 240_000);
   afterAll(() => model.dispose());
 
   /** A few steps, so that both matrices of the adapter have a gradient. */
@@ -213,7 +215,7 @@ describe('on the default model', () => {
     }
     expect(Math.abs(halves / variance - 1)).toBeLessThan(1e-3);
     await trained.dispose();
-  });
+  }, 120_000);
 
   test('a diagnosis is whole, the same again, and ends when it is stopped', async () => {
     const told: string[] = [];
@@ -234,19 +236,24 @@ describe('on the default model', () => {
     const found = await diagnose(input);
     expect(found.falseNegatives?.judge).toBe('grader');
     expect(found.diversity?.rows.length).toBeGreaterThan(0);
-    expect(found.gradient?.verdict).not.toBe('');
-    console.log(JSON.stringify(found, null, 1));
     expect(told.at(-1)).toMatch(/^gradients (\d+)\/\1$/);
-    expect(await diagnose(input)).toEqual(found);
+    const { points = [], slope, fromPrompts } = found.gradient ?? {};
+    expect(points.map(({ negatives }) => negatives)).toEqual([1, 2, 4]);
+    const [one, two] = points;
+    expect((one?.draw?.value ?? 0) / (two?.draw?.value ?? 0)).toBeCloseTo(2, 9);
+    expect(one?.noise.value).toBeCloseTo((one?.draw?.value ?? 0) + (fromPrompts?.value ?? 0), 9);
+    expect(slope?.value).toBeGreaterThan(-1);
+    expect(slope?.value).toBeLessThan(0);
+    expect(await gradientStudy(input)).toEqual(found.gradient);
 
     const stop = new AbortController();
     const stopped = diagnose({
       ...input,
       signal: stop.signal,
       onProgress: (done) => {
-        if (done === 2) stop.abort(new Error('enough'));
+        if (done === 1) stop.abort(new Error('enough'));
       },
     });
     await expect(stopped).rejects.toThrow('enough');
-  }, 60_000);
+  }, 240_000);
 });

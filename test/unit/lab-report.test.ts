@@ -2,7 +2,7 @@ import Papa from 'papaparse';
 import { expect, test } from 'vitest';
 import { type Figure, type LabReport, MEASURES } from '../../src/lab/types.ts';
 import { defaultConfig } from '../../src/pipeline/config.ts';
-import { reportFiles } from '../../src/report/index.ts';
+import { reportFiles } from '../../src/report/files.ts';
 import { sampleReport } from '../fixtures/lab-report.ts';
 import { figureOf } from '../fixtures/lab-report-figures.ts';
 import { wellFormed } from '../fixtures/well-formed.ts';

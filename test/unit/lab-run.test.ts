@@ -23,10 +23,11 @@ const PUBLIC = fileURLToPath(new URL('../../public/', import.meta.url));
 
 const config = parseConfig({
   backend: 'wasm',
-  data: { heldOut: 4, limit: 8 },
-  sft: { batch: 4, epochs: 1 },
-  sample: { n: 6, maxTokens: 16 },
-  dpo: { negatives: 2, batch: 4, epochs: 1, learningRate: 1e-3 },
+  data: { heldOut: 4, limit: 4 },
+  lora: { targets: ['q_proj'] },
+  sft: { batch: 2, epochs: 1 },
+  sample: { n: 6, maxTokens: 12 },
+  dpo: { negatives: 2, batch: 2, epochs: 1, learningRate: 1e-3 },
   evaluate: { samples: 2 },
 });
 
@@ -219,10 +220,10 @@ describe('a lab on the default model (WASM in Node)', () => {
     const sum = Array.from(logps?.[0] ?? []).reduce((a, b) => a + b, 0);
     expect(first?.responses[0]?.logp).toBeCloseTo(sum, 3);
     expect((await answers('imported', 0))[0]?.responses.length).toBe(3);
-    expect(piece(lab, 'imported')?.figures.pairs).toBe(2 * 8);
+    expect(piece(lab, 'imported')?.figures.pairs).toBe(2 * 4);
     // The same prompts, another policy and another seed.
     const [round0, round1] = [await answers('own', 0), await answers('own', 1)];
-    expect(round1.length).toBe(8);
+    expect(round1.length).toBe(4);
     expect(round1).not.toEqual(round0);
     const second = byKey.get(arms.find(({ arm }) => arm === 'self-contrast-2')?.policy ?? '');
     const once = planWork(whole.records.manifest, dataset.fingerprint).arms.find(
@@ -231,6 +232,31 @@ describe('a lab on the default model (WASM in Node)', () => {
     expect(second?.needs).toContain(once?.policy);
     // SFT for as long as SFT, sampling and DPO cost: see lab-compute.test.ts for the rule.
     expect(Number(piece(lab, 'SFT, equal compute')?.figures.steps)).toBeGreaterThan(2 * 2);
+  }, 240_000);
+
+  test('an answer that is marked is no negative, and what was made of it is made anew', async () => {
+    const { arms, byKey } = planWork(whole.records.manifest, dataset.fingerprint);
+    const before = byKey.get(arms.find(({ arm }) => arm === 'self-contrast')?.policy ?? '');
+    if (before?.kind !== 'policy' || before.stage !== 'dpo') throw new Error('no such piece');
+    const [pair] = await whole.piece(before.key).pairs();
+    const responses = await whole.piece(before.answers).responses();
+    const text = responses[pair?.index ?? -1]?.responses[pair?.response ?? -1]?.text;
+    const { train } = (await whole.piece(before.data).prepared()) ?? { train: [] };
+    const row = train[pair?.index ?? -1];
+    if (text === undefined || !row) throw new Error('no such answer');
+    const mark = { prompt: promptKey(row), text };
+    const lab = changed({ marks: [mark], arms: named(baselines, 'sft', 'self-contrast') });
+    const seen: LabEvent[] = [];
+    await run(lab, { emit: (event) => seen.push(event) });
+    expect(labels(seen, 'done')).toEqual(['Self-Contrast', 'evaluation of Self-Contrast', 'diagnosis']);
+    const after = planWork(lab.records.manifest, dataset.fingerprint).arms.at(-1)?.policy ?? '';
+    const negatives = (await lab.piece(after).pairs())
+      .filter(({ index }) => index === pair?.index)
+      .map(({ index, response }) => responses[index]?.responses[response]?.text);
+    expect(negatives).not.toContain(text);
+    // What no arm leads to any more takes no room.
+    expect(lab.records.pieces.has(before.key)).toBe(false);
+    expect(Object.keys(lab.records.manifest.pieces)).not.toContain(before.key);
   }, 240_000);
 
   test('the final split is answered on the last look alone, which is noted once', async () => {
@@ -251,7 +277,7 @@ describe('a lab on the default model (WASM in Node)', () => {
     expect(lab.records.manifest.looks.length).toBe(1);
     const [working, final] = [await collect('working'), await collect('final')];
     expect([working.heldOut.length, final.heldOut.length]).toEqual([2, 2]);
-    expect(working.data).toMatchObject({ working: 2, final: 2, train: 8 });
+    expect(working.data).toMatchObject({ working: 2, final: 2, train: 4 });
     const prompts = new Set(working.heldOut.map(promptKey));
     expect(final.heldOut.some((row) => prompts.has(promptKey(row)))).toBe(false);
     expect(final.answers[0]?.records.map(({ index }) => index)).toEqual([0, 1]);

@@ -232,7 +232,7 @@ test('arms in words', () => {
     'filter-random':
       'SFT, then DPO with 8 negatives a prompt from a random 25 % of its own distinct answers, on prompts whose pool holds 8',
     'spin-3':
-      'SFT, then 3 times, each time with fresh answers: DPO with 1 negative a prompt from all its own answers',
+      'SFT, then 3 times, each time with fresh answers: DPO with 1 negative a prompt from all its own answers (sample.n = 1, elsewhere 32)',
     'dpo-rejected': 'SFT, then DPO with 1 negative a prompt from the data set’s rejected answers',
   });
   expect(words['grid-2']).toContain('(dpo.beta = 0.2, elsewhere 0.1)');

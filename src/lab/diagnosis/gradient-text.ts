@@ -10,8 +10,9 @@ export const tooNoisy = (prompts: number): string =>
 /** Share of the noise of one negative that must come from the draw for more negatives to be called worth it. */
 const WORTH = 0.5;
 
-const figure = ({ value, low, high }: Figure, digits = 2): string =>
-  `${value.toPrecision(digits)} (${low.toPrecision(digits)} to ${high.toPrecision(digits)})`;
+const short = (x: number): string => (Math.abs(x) >= 100 ? x.toFixed(0) : x.toPrecision(2));
+
+const figure = ({ value, low, high }: Figure): string => `${short(value)} (${short(low)} to ${short(high)})`;
 
 export function gradientVerdict(study: Omit<GradientStudy, 'verdict'>, prompts: number): string {
   const { points, batch, fromPrompts, direction, balanced } = study;
@@ -23,18 +24,24 @@ export function gradientVerdict(study: Omit<GradientStudy, 'verdict'>, prompts: 
     share >= WORTH
       ? 'More negatives cut the variance here'
       : 'More negatives cut the variance only a little here: most of it comes from which prompts are in the batch, and only a larger batch lessens that';
+  const more =
+    last === first
+      ? '; the pools are too small for more'
+      : ` and ${figure(last.noise)} with k = ${last.negatives}, ${cut.toFixed(1)} times less`;
   const parts = [
-    `${what}. The variance of the gradient of one step (${batch} prompts), by the squared length of its mean, is ${figure(first.noise)} with k = ${first.negatives} and ${figure(last.noise)} with k = ${last.negatives}, ${cut.toFixed(1)} times less (${prompts} prompts, 95 % intervals).`,
-    `${Math.round(100 * share)} % of it at k = ${first.negatives} comes from which answers are drawn, a part that falls as 1/k; ${fromPrompts.value.toPrecision(2)} comes from which prompts are.`,
+    `${what}. The variance of the gradient of one step (${batch} prompts), by the squared length of its mean (at 1 noise is as large as what it hides), is ${figure(first.noise)} with k = ${first.negatives}${more} (${prompts} prompts, 95 % intervals).`,
+    `${Math.round(100 * share)} % of it at k = ${first.negatives} comes from which answers are drawn, a part that falls as 1/k; ${short(fromPrompts.value)} comes from which prompts are.`,
   ];
   if (direction && balanced) {
     const kept =
       direction.low > 0.5
         ? 'The direction stays near that of balanced pairs'
-        : direction.high < 0.5
-          ? 'The direction is not that of balanced pairs'
-          : 'Whether the direction stays that of balanced pairs is not clear';
-    parts.push(`${kept} (${balanced}): cosine of the mean gradients ${figure(direction)}.`);
+        : direction.low > 0
+          ? 'The direction agrees with that of balanced pairs'
+          : direction.high < 0.5
+            ? 'The direction is not that of balanced pairs'
+            : 'Whether the direction stays that of balanced pairs is not clear';
+    parts.push(`${kept} (${balanced}): cosine of the two mean gradients ${figure(direction)}.`);
   }
   return parts.join(' ');
 }

@@ -21,9 +21,10 @@ import { type Judged, judgeOf } from './judge.ts';
 import { dot, Sketch } from './sketch.ts';
 
 const SWEEP = [1, 2, 4, 8, 16];
-const PROMPTS = { most: 64, least: 8 };
-const NEGATIVES = { most: 16, least: 4 };
-/** Good and bad answers of a prompt in its balanced pairs, at most so many of each. */
+const PROMPTS = { most: 96, least: 8 };
+/** Answers computed of a prompt: as many of each, so that few shapes are compiled. */
+const NEGATIVES = [8, 4, 2];
+/** Good and bad answers of a prompt in its balanced pairs: so many of each, some of them repeated where there are fewer. */
 const BALANCED = 4;
 /** Tokens through the model times its parameters: about a minute on two cores. */
 const WORK = 2e11;
@@ -41,7 +42,7 @@ export interface GradientTask {
 }
 
 /**
- * On at most 64 prompts whose pool holds two negatives at least, fewer where the model is large.
+ * On at most 96 prompts, fewer where the model is large; all with as many answers in their pool as most have, up to 8.
  *
  * @returns undefined where there are no answers at all
  */
@@ -104,22 +105,22 @@ function gradientTasks(input: DiagnosisInput): Tasks {
     const pool = record.responses.filter((_, i) => kept[i]);
     return row && pool.length >= 2 ? [{ row, record, pool }] : [];
   });
-  const order = shuffle(usable, stream(seed, 'gradient', 'prompts'));
-  const whole = order.map((prompt) => ({ ...prompt, size: sizeOf(prompt.row, prompt.pool) }));
-  const tokens = (negatives: number) =>
-    whole.reduce((sum, { size, pool }) => sum + size(Math.min(negatives, pool.length)), 0) /
-    Math.max(1, whole.length);
-  const room = WORK / model.info.parameterCount;
-  let most = NEGATIVES.most;
-  while (most > NEGATIVES.least && tokens(most) * PROMPTS.least > room) most /= 2;
-  const count = Math.max(PROMPTS.least, Math.min(PROMPTS.most, Math.floor(room / tokens(most))));
-  const chosen = whole.slice(0, count);
+  const most = Math.max(...usable.map(({ pool }) => pool.length));
+  const enough = (negatives: number) => usable.filter(({ pool }) => pool.length >= negatives);
+  // As many as most prompts have, for prompts with fewer are left out.
+  const size =
+    NEGATIVES.find((n) => enough(n).length >= Math.max(PROMPTS.least, usable.length / 2)) ??
+    NEGATIVES.find((n) => n <= most) ??
+    2;
+  const order = shuffle(enough(size), stream(seed, 'gradient', 'prompts'));
+  const tokens = order.reduce((sum, { row, pool }) => sum + tokensOf(row, pool, size), 0) / order.length;
+  const room = Math.floor(WORK / model.info.parameterCount / tokens);
+  const chosen = order.slice(0, Math.max(PROMPTS.least, Math.min(PROMPTS.most, room)));
 
   const ownPairs = judge && chosen.filter(({ record }) => bothKinds(record, judge)).length >= PROMPTS.least;
   const tasks = chosen.map(({ row, record, pool }) => {
     const random = stream(seed, 'gradient', 'answers', record.index);
-    const even = Math.min(most, pool.length) & ~1;
-    const drawn = shuffle(sampleWithoutReplacement(pool, even, random), random);
+    const drawn = shuffle(sampleWithoutReplacement(pool, size, random), random);
     const balanced = ownPairs ? ownBalanced(record, judge, random) : rejectedPair(row, input);
     return {
       row,
@@ -138,11 +139,10 @@ function gradientTasks(input: DiagnosisInput): Tasks {
   };
 }
 
-/** Tokens through the model of a prompt's three gradients, by the number of its negatives. */
-function sizeOf(row: TokenizedRow, pool: readonly ResponseRecord[]): (negatives: number) => number {
+/** Tokens through the model of a prompt's three gradients. */
+function tokensOf(row: TokenizedRow, pool: readonly ResponseRecord[], negatives: number): number {
   const answer = pool.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0) / pool.length;
-  return (negatives) =>
-    3 * row.promptIds.length + row.targetIds.length + (2 * negatives + 2 * BALANCED) * answer;
+  return 3 * row.promptIds.length + 2 * row.targetIds.length + 2 * (negatives + BALANCED) * answer;
 }
 
 type Balanced = GradientTask['balanced'];
@@ -165,11 +165,13 @@ function bothKinds(record: PromptResponses, { verdicts }: Judged) {
 function ownBalanced(record: PromptResponses, judge: Judged, random: () => number): Balanced {
   const kinds = bothKinds(record, judge);
   if (!kinds) return undefined;
-  const count = Math.min(kinds.good.length, kinds.bad.length, BALANCED);
-  return {
-    chosen: sampleWithoutReplacement(kinds.good, count, random),
-    rejected: sampleWithoutReplacement(kinds.bad, count, random),
+  // A power of two, so that repeated ones weigh alike.
+  const count = 2 ** Math.floor(Math.log2(Math.min(kinds.good.length, kinds.bad.length, BALANCED)));
+  const draw = (answers: readonly (readonly number[])[]) => {
+    const drawn = sampleWithoutReplacement(answers, count, random);
+    return Array.from({ length: BALANCED / count }, () => drawn).flat();
   };
+  return { chosen: draw(kinds.good), rejected: draw(kinds.bad) };
 }
 
 function rejectedPair(row: TokenizedRow, { model }: Pick<DiagnosisInput, 'model'>): Balanced {
@@ -202,15 +204,18 @@ export async function promptGradients(
     );
     return sketch.of(gradients);
   };
+  const answers = [targetIds, ...negatives];
   // The policy is its own reference.
   const mean = await gradient(
-    [targetIds, ...negatives],
+    answers,
     (logps) => dpoLoss(logps, logps, targetIds.length, settings).coefficients,
   );
   const [, slope = 0] = dpoLoss([0, 0], [0, 0], 1, { ...settings, ftx: 0 }).coefficients;
-  const halves = await gradient(negatives, () =>
-    negatives.map((_, j) => ((j % 2 === 0 ? 1 : -1) * slope) / negatives.length),
-  );
+  // With the target along, unweighted, the shape is one that is compiled already.
+  const halves = await gradient(answers, () => [
+    0,
+    ...negatives.map((_, j) => ((j % 2 === 0 ? 1 : -1) * slope) / negatives.length),
+  ]);
   const base = { mean, negatives: negatives.length, halves: dot(halves, halves) };
   if (!balanced) return base;
   const { chosen, rejected } = balanced;

@@ -1,11 +1,11 @@
 /** Long vectors shortened so that products between them stay the same but for a little noise. */
 import { stream } from '../../model/random.ts';
 
-const BUCKETS = 65536;
+const BUCKETS = 131072;
 
 /**
  * A count sketch (Charikar, Chen, Farach-Colton 2002): every number is added, with a random sign, to a random one of
- * 65,536 places. Products of two sketches are those of the vectors on average, within about |a| |b| / 180 at one standard
+ * 131,072 places. Products of two sketches are those of the vectors on average, within about |a| |b| / 250 at one standard
  * deviation. Vectors that are no longer than that are kept as they are.
  */
 export class Sketch {
