@@ -1,7 +1,8 @@
 /**
  * `npx tsx scripts/pictures.ts`: the pictures of the README, taken from the built page: docs/page.png (the example
  * aligned), model.png (the choice of a model), import.png (a file of unknown columns), resume.png (after the
- * browser was ended in the middle of a stage), exports.png (the formats) and runs.png (the list of runs).
+ * browser was ended in the middle of a stage), exports.png (the formats), runs.png (the list of runs), lab.png (what a
+ * plan has come to) and lab-ab.png (two arms judged blind). `npx tsx scripts/pictures.ts lab` takes the last two alone.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,7 +48,28 @@ async function picture(page: Page, name: string): Promise<void> {
   console.log(`docs/${name}.png`);
 }
 
-try {
+/** The plan about the number of negatives, on the embedded data. */
+async function labPictures(): Promise<void> {
+  const page = await open('#lab');
+  await page.getByRole('heading', { name: 'New lab' }).waitFor({ timeout: LONG });
+  await page.getByText('6 arms × 3 seeds').waitFor({ timeout: LONG });
+  await page.getByRole('button', { name: 'Make the lab' }).click();
+  await page.getByRole('button', { name: 'Start', exact: true }).click({ timeout: LONG });
+  await page.getByRole('tab', { name: 'Results', selected: true }).waitFor({ timeout: 6 * LONG });
+  await page.getByRole('heading', { name: 'Claim by claim' }).waitFor({ timeout: LONG });
+  await page.setViewportSize({ width: 1280, height: 1500 });
+  await picture(page, 'lab');
+  await page.setViewportSize({ width: 1280, height: 720 });
+  await page.getByRole('tab', { name: 'Judge' }).click();
+  await page.getByRole('button', { name: 'Begin' }).click({ timeout: LONG });
+  for (const key of ['ArrowLeft', 'ArrowRight', 'ArrowLeft']) {
+    await page.keyboard.press(key);
+    await page.waitForTimeout(400);
+  }
+  await picture(page, 'lab-ab');
+}
+
+async function runPictures(): Promise<void> {
   let page = await open('#model');
   await page.getByRole('button', { name: 'Use another model' }).click();
   await page.getByText('Fits').first().waitFor({ timeout: LONG });
@@ -94,6 +116,12 @@ try {
   });
   await page.getByText('The first 3 rows, read so').waitFor({ timeout: 60_000 });
   await picture(page, 'import');
+  await context?.close();
+}
+
+try {
+  if (process.argv[2] !== 'lab') await runPictures();
+  await labPictures();
 } finally {
   await context?.close();
   await server.close();

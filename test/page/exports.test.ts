@@ -97,6 +97,14 @@ test('every entry of the menu gives its file, and a benchmark file is answered',
   const bundle = unzipSync((await exported(/Continue on a cluster/)).bytes);
   expect(Object.keys(bundle)).toEqual(expect.arrayContaining(['cluster/README.md', 'cluster/dpo.yaml']));
 
+  const report = await exported(/^Report/);
+  expect(report.name).toMatch(/-report\.html$/);
+  expect(new TextDecoder().decode(report.bytes)).toMatch(/^<!doctype html>[\s\S]*Self-Contrast[\s\S]*95 %/);
+  const files = unzipSync((await exported(/with its data/)).bytes);
+  expect(Object.keys(files)).toEqual(
+    expect.arrayContaining(['report.html', 'report.md', 'report.json', 'arms.csv', 'curves.csv']),
+  );
+
   const prompts = join(built.scratch, 'alpaca.json');
   await writeFile(prompts, JSON.stringify([{ instruction: 'What is the plural of box?' }]));
   await menu().click();

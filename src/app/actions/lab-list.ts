@@ -17,6 +17,7 @@ import {
   labs,
   labTab,
   lockOf,
+  replacing,
   split,
   suspects,
 } from '../lab/signals.ts';
@@ -47,9 +48,9 @@ export async function listLabs(): Promise<void> {
   }
 }
 
-/** Reads a stored lab into the view. */
-export async function showLab(id: string): Promise<void> {
-  if (lab.value.manifest?.id === id) return;
+/** Reads a stored lab into the view; `again` where it is there already and may have changed. */
+export async function showLab(id: string, again = false): Promise<void> {
+  if (lab.value.manifest?.id === id && !again) return;
   try {
     const manifest = await (await labStore(id)).manifest();
     batch(() => {
@@ -88,6 +89,7 @@ export async function makeLab(facts: PlanFacts): Promise<void> {
       finalShare,
       ...(form.reward.trim() !== '' && { rewardModel: form.reward.trim() }),
     });
+    await removeReplaced();
     await listLabs();
     openLab(made.id);
     await measureStorage();
@@ -96,12 +98,20 @@ export async function makeLab(facts: PlanFacts): Promise<void> {
   }
 }
 
-/** Goes back to the form with what it held; the lab was not started, so nothing is lost. */
-export async function changePlans(): Promise<void> {
+/** Goes back to the form with what it held; the lab, which was not started, goes when another is made in its place. */
+export function changePlans(): void {
   const { manifest } = lab.value;
   if (manifest === null || labStatus(manifest, atWork.value) !== 'new') return;
-  await deleteLab(manifest.id);
+  replacing.value = manifest.id;
   openLab('new');
+}
+
+/** Only once the new one is stored: the two may share a file of answers, which goes with the last that uses it. */
+async function removeReplaced(): Promise<void> {
+  const id = replacing.value;
+  replacing.value = null;
+  const old = labs.value?.find((each) => each.id === id);
+  if (old !== undefined && labStatus(old, false) === 'new') await (await host.labs()).remove(old.id);
 }
 
 /** Changes what is stored of a lab that is not at work. @throws RunLocked where it is */

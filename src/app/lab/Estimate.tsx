@@ -12,9 +12,10 @@ import { estimating, lab } from './signals.ts';
 export function Estimate() {
   const now = estimating.value;
   const id = lab.value.manifest?.id;
+  const busy = working.value;
   useEffect(() => {
-    if (estimating.value?.lab !== id) void estimate(false);
-  }, [id]);
+    if (!busy && estimating.value?.lab !== id) void estimate(false);
+  }, [id, busy]);
   const found = now?.estimate ?? null;
   const measuring = now?.measuring === true;
   const problem = found?.problem ?? now?.fault ?? '';
@@ -51,7 +52,7 @@ export function Estimate() {
         >
           {found?.measured === true ? 'Measure again' : 'Measure it on this device'}
         </button>
-        <button type="button" class="button" disabled={working.value} onClick={() => void changePlans()}>
+        <button type="button" class="button" disabled={working.value} onClick={changePlans}>
           Change the plans
         </button>
       </div>

@@ -1,6 +1,7 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LabManifest } from '../../lab/types.ts';
 import { downloadAdapters, downloadLabReport, printLabReport } from '../actions/lab-files.ts';
+import { showLab } from '../actions/lab-list.ts';
 import { showSplit } from '../actions/lab-report.ts';
 import type { ReportFile } from '../actions/report.ts';
 import { openLab } from '../actions.ts';
@@ -29,6 +30,13 @@ export function LabView({ manifest }: { manifest: LabManifest }) {
   const view = lab.value;
   const status = statusOfView(view, atWork.value || labElsewhere.value);
   const Page = TABS[labTab.value].page;
+  const elsewhere = labElsewhere.value;
+  const wasElsewhere = useRef(elsewhere);
+  useEffect(() => {
+    // What the other tab has computed is read when it has ended.
+    if (wasElsewhere.current && !elsewhere) void showLab(manifest.id, true);
+    wasElsewhere.current = elsewhere;
+  }, [elsewhere]);
   return (
     <div class="page lab-page">
       <div class="stack" style={{ gap: '6px' }}>

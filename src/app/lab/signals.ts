@@ -14,6 +14,8 @@ export const labSizes = signal<ReadonlyMap<string, { readonly bytes: number; rea
 );
 /** The form for a new lab; kept while one looks elsewhere. */
 export const draft = signal<Draft>(EMPTY_DRAFT);
+/** A lab that was not started and goes when the form makes another in its place. */
+export const replacing = signal<string | null>(null);
 /** The lab that is open, whatever is shown of it. */
 export const lab = signal<LabView>(EMPTY_LAB);
 
