@@ -19,7 +19,7 @@ const api: RewardApi = {
   alive: () => held,
   open: async (choice) => {
     // Held until this worker ends.
-    const { files } = await rewardFiles(choice, await openStorage());
+    const { files } = await rewardFiles(choice, pageBase, await openStorage());
     model = await openRewardModel({
       source: files,
       wasmPath: new URL('ort/', pageBase).href,

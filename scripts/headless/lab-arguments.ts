@@ -92,7 +92,7 @@ export function readLabArguments(argv: readonly string[]): LabCommand | 'help' {
     config,
     model: modelSource(config.model),
     embedder: onnxSource('embedder', config.embedder),
-    reward: flags.reward === undefined ? null : rewardSource(flags.reward),
+    reward: flags.reward === undefined ? null : onnxSource('reward', flags.reward),
     data: dataPath(flags.data ?? 'default'),
     ...(flags.map !== undefined && { mapping: readMapping(flags.map) }),
     imported: dataPath(flags.imported ?? 'default', '--imported'),
@@ -136,12 +136,6 @@ function readAxis(text: string, config: RunConfig): GridAxis {
   return naming(`--grid ${text}`, () => gridAxis(text.slice(0, at), text.slice(at + 1), config));
 }
 
-function rewardSource(value: string): Source {
-  const source = onnxSource('reward', value);
-  if (source.kind === 'default') throw new UsageError('--reward default: there is no embedded reward model.');
-  return source;
-}
-
 function readArms(text: string): readonly [string, string] {
   const [armA = '', armB = '', ...more] = text.split(',').map((name) => name.trim());
   if (armA === '' || armB === '' || more.length > 0 || armA === armB) {
@@ -178,7 +172,8 @@ npm run lab -- [flags] --plan NAME --out DIR
   --model DIR|HUB_ID    folder in Hugging Face layout, or a hub id, owner/name or owner/name@revision
                         (HF_ENDPOINT: a mirror; HF_TOKEN: for gated models); default: the embedded model
   --embedder DIR|HUB_ID folder in transformers.js layout, or a hub id; default: the embedded embedder
-  --reward DIR|HUB_ID   a reward model to judge with: a sequence-classification model in transformers.js layout
+  --reward DIR|HUB_ID   a reward model to judge with: a sequence-classification model in transformers.js layout;
+                        default: the embedded one, which knows the embedded data alone
   --backend NAME        auto, webgpu or wasm
   --config FILE         run.json of an earlier run, or a RunConfig as JSON; the other flags win over it
   --set key=value       any setting below, for all arms; may be repeated

@@ -5,6 +5,15 @@ import { dirname, extname, join } from 'node:path';
 /** Whose presence says that everything else is there; in the order in which they are moved. */
 const LAST = ['run.json', 'report.json'];
 
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process lives as well.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
 /** How a text stands in files of a kind; others are not looked into. */
 const WRITTEN: Readonly<Record<string, (text: string) => string>> = {
   // Within the quotes: a value may be part of a longer text.
@@ -25,6 +34,11 @@ export class Output {
 
   async open(): Promise<void> {
     await mkdir(this.aside, { recursive: true });
+    for (const name of await readdir(this.out)) {
+      const pid = /^\.partial-(\d+)$/.exec(name)?.[1];
+      // What a killed command left.
+      if (pid !== undefined && !lives(Number(pid))) await rm(join(this.out, name), { recursive: true });
+    }
   }
 
   /** Replaces text in the received files: addresses of the local server mean nothing later. */

@@ -61,7 +61,7 @@ export async function openRewardModel({ source, ...runtime }: RewardModelOptions
   const { tokenizer, model } = loaded;
   if (isUnigram(tokenizer._tokenizer.model)) hasten(tokenizer._tokenizer.model);
   const most = mostTokens(tokenizer, config);
-  const inputs = await inputsOf(source, tokenizer, most);
+  const { inputs, template } = await inputsOf(source, tokenizer, most);
   const logitsOf = async (batch: Batch): Promise<Float32Array[]> => {
     const outputs: Record<string, unknown> = await model(feeds(batch, config));
     const { logits } = outputs;
@@ -78,25 +78,28 @@ export async function openRewardModel({ source, ...runtime }: RewardModelOptions
   const [first] = await logitsOf(singly([trial])[0] ?? { rows: 1, length: 1, members: [] });
   const score = scorer(name, config.labels, first?.length ?? 0);
   return {
-    info: { name, fingerprint: fingerprint('') },
+    info: { name, fingerprint: fingerprint(template ?? '') },
     score: async (pairs, signal) => {
       const all = pairs.map(({ messages, answer }) => inputs(messages, answer));
       // Short answers to one prompt are often the same.
-      const distinct = new Map(all.map((input) => [input.ids.join(), input] as const));
+      const distinct = new Map(all.map((input) => [keyOf(input), input] as const));
       const scores = new Map<string, number>();
       for (const batch of batchesOf([...distinct.values()], config, most)) {
         signal?.throwIfAborted();
         const logits = await logitsOf(batch);
-        batch.members.forEach(({ ids }, row) => {
+        batch.members.forEach((input, row) => {
           const value = score(logits[row] ?? []);
           if (!Number.isFinite(value)) throw new InputError(`${name} gave a score that is no number`);
-          scores.set(ids.join(), value);
+          scores.set(keyOf(input), value);
         });
       }
-      return all.map(({ ids }) => scores.get(ids.join()) ?? Number.NaN);
+      return all.map((input) => scores.get(keyOf(input)) ?? Number.NaN);
     },
   };
 }
+
+/** The types too: without a token between them, only they tell where the prompt ends. */
+const keyOf = ({ ids, types }: RewardInput): string => `${ids.join()} ${types.join()}`;
 
 /** @throws InputError where what can't be done without is missing, or too large to load */
 async function checkFiles(source: FileSource): Promise<void> {
@@ -126,7 +129,7 @@ async function inputsOf(
   source: FileSource,
   tokenizer: PreTrainedTokenizer,
   most: number,
-): Promise<RewardInputs> {
+): Promise<{ inputs: RewardInputs; template: string | null }> {
   const file = await source.read('tokenizer_config.json');
   const settings = file ? await readJson(source, 'tokenizer_config.json') : {};
   const fields = typeof settings === 'object' && settings !== null ? { ...settings } : {};
@@ -144,13 +147,13 @@ async function inputsOf(
       return { ids, types: types ?? ids.map(() => 0) };
     },
   };
-  const template = await source.read('chat_template.jinja');
-  const jinja = template
-    ? new TextDecoder().decode(template)
-    : pickChatTemplate(source.name, own.chat_template);
-  return jinja === null
-    ? pairInputs(source.name, encoder, most)
-    : chatInputs(encoder, compileChatTemplate(source.name, jinja, special), most);
+  const jinja = await source.read('chat_template.jinja');
+  const template = jinja ? new TextDecoder().decode(jinja) : pickChatTemplate(source.name, own.chat_template);
+  const inputs =
+    template === null
+      ? pairInputs(source.name, encoder, most)
+      : chatInputs(encoder, compileChatTemplate(source.name, template, special), most);
+  return { inputs, template };
 }
 
 interface Batch {

@@ -7,7 +7,7 @@ import { allKeys } from './judges/comparisons.ts';
 import type { LabContext } from './run.ts';
 import { splitHeldOut } from './split.ts';
 import type { ArmAnswers, LabManifest, LabStore, RewardRecord, Split } from './types.ts';
-import { type ArmWork, openKey, planWork, type Work, type WorkPlan } from './work.ts';
+import { type ArmWork, mostNegatives, openKey, planWork, type Work, type WorkPlan } from './work.ts';
 
 /** Prompts whose answers are looked at for signs before training. */
 const LOOKED_AT = 200;
@@ -137,5 +137,7 @@ async function before(store: LabStore, manifest: LabManifest, plan: WorkPlan): P
     (work) => work.kind === 'answers' && work.source === 'own' && work.round === 0,
   );
   if (!answers || manifest.pieces[answers.key]?.state !== 'done') return [];
-  return [signBefore(await store.piece(answers.key).responses(0, LOOKED_AT), manifest.config)];
+  const responses = await store.piece(answers.key).responses(0, LOOKED_AT);
+  const { n } = answers.config.sample;
+  return [signBefore(responses, { n, negatives: mostNegatives(plan, answers.key) })];
 }

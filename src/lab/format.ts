@@ -33,13 +33,14 @@ export function percent(share: number, digits = 1): string {
 }
 
 /**
- * Decimals that an interval's half-width lets one say: two digits of it, four at most. Written so, a value and its
- * bounds have the same digits.
+ * Decimals that an interval's half-width lets one say: two digits of it, but no more than four digits in all. Written
+ * so, a value and its bounds have the same digits.
  */
 export function decimalsOf({ low, high }: { readonly low: number; readonly high: number }): number {
   const half = Math.abs(high - low) / 2;
   if (!Number.isFinite(half) || half === 0) return 2;
-  return Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(half))));
+  const size = Math.floor(Math.log10(Math.max(Math.abs(low), Math.abs(high))));
+  return Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(half)), 3 - size));
 }
 
 /** With so many decimals and a real minus sign: "−0.021". */

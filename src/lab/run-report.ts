@@ -179,5 +179,10 @@ function signsOfRun(
   const after = runs.flatMap((run) =>
     signsOf(run, { answers: of(run.arm), sft: of(SFT.id) }).map((sign) => ({ ...sign, arm: run.arm })),
   );
-  return [...(responses.length > 0 ? [signBefore(responses, config)] : []), ...after];
+  return [
+    ...(responses.length > 0
+      ? [signBefore(responses, { n: config.sample.n, negatives: config.dpo.negatives })]
+      : []),
+    ...after,
+  ];
 }

@@ -20,7 +20,7 @@ import {
 } from './run-pieces.ts';
 import { computeTexts } from './run-texts.ts';
 import type { LabManifest, LabProgress, Piece, Split } from './types.ts';
-import type { DpoWork, PolicyWork, Work, WorkPlan } from './work.ts';
+import { type DpoWork, mostNegatives, type PolicyWork, type Work, type WorkPlan } from './work.ts';
 
 /** Errors that are no fault of an arm: every other piece would meet them too. */
 const EVERYBODYS = new Set([
@@ -189,7 +189,8 @@ export class Sitting {
     );
     if (others || answers?.kind !== 'answers' || answers.source !== 'own') return;
     const responses = await this.context.store.piece(work.answers).responses(0, LOOKED_AT);
-    const sign = signBefore(responses, work.config);
+    const { n } = answers.config.sample;
+    const sign = signBefore(responses, { n, negatives: mostNegatives(this.plan, work.answers) });
     if (sign.state === 'seen')
       this.context.emit({ type: 'sign', arm: this.armOf(work), seed: work.seed, sign });
   }

@@ -118,6 +118,16 @@ export function planWork(manifest: LabManifest, fingerprint: string, split: Spli
   return planner;
 }
 
+/** The most negatives that any arm draws of these answers. */
+export function mostNegatives({ works }: WorkPlan, answers: string): number {
+  const asked = works.flatMap((work) =>
+    work.kind === 'policy' && work.stage === 'dpo' && work.answers === answers
+      ? work.config.dpo.negatives
+      : [],
+  );
+  return Math.max(0, ...asked);
+}
+
 class Planner implements WorkPlan {
   readonly byKey = new Map<string, Work>();
   readonly arms: ArmWork[] = [];

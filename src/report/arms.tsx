@@ -6,7 +6,6 @@ import { ApartMark, ArmName, basis, StateNote } from './marks.tsx';
 import { prose } from './text.ts';
 
 type Report = Pick<LabReport, 'arms' | 'reference' | 'mainMeasure'>;
-type Described = Report & Partial<Pick<LabReport, 'armSettings'>>;
 
 /** The measures that at least one arm has a figure for, in their usual order. */
 export function measuresOf({ arms }: Pick<LabReport, 'arms'>): Measure[] {
@@ -27,8 +26,8 @@ function Value({ measure, figure }: { measure: Measure; figure: Figure | undefin
   );
 }
 
-/** Every arm by the main measure: what it is, its value, its gain over the reference, share of answers that are better. */
-export function ArmsTable({ report }: { report: Described }) {
+/** Every arm by the main measure: its value, its gain over the reference, share of answers that are better. */
+export function ArmsTable({ report }: { report: Report }) {
   const { mainMeasure: main, reference } = report;
   const info = MEASURE_INFO[main];
   const wins = report.arms.some(({ winRate }) => winRate !== undefined);
@@ -65,8 +64,7 @@ export function ArmsTable({ report }: { report: Described }) {
   );
 }
 
-function MainRow({ report, arm, wins }: { report: Described; arm: ArmRow; wins: boolean }) {
-  const what = report.armSettings?.find((each) => each.arm === arm.id)?.text;
+function MainRow({ report, arm, wins }: { report: Report; arm: ArmRow; wins: boolean }) {
   const main = report.mainMeasure;
   const figure = arm.figures[main];
   const gain = arm.gain[main];
@@ -74,7 +72,6 @@ function MainRow({ report, arm, wins }: { report: Described; arm: ArmRow; wins: 
     <tr>
       <th scope="row">
         <ArmName report={report} id={arm.id} />
-        {what !== undefined && <span class="lr-interval">{prose(what)}</span>}
         {(arm.state !== 'done' || arm.error !== undefined) && (
           <span class="lr-interval">
             <StateNote arm={arm} />
@@ -209,8 +206,9 @@ export function SeedsTable({ report }: { report: Report & Pick<LabReport, 'seeds
   );
 }
 
-/** What each arm took. */
-export function CostTable({ report }: { report: Pick<LabReport, 'arms'> }) {
+/** What each arm is, and what it took. */
+export function CostTable({ report }: { report: Pick<LabReport, 'arms' | 'armSettings'> }) {
+  const what = new Map(report.armSettings.map(({ arm, text }) => [arm, text]));
   return (
     <div class="lr-scroll">
       <table class="lr-table">
@@ -219,7 +217,7 @@ export function CostTable({ report }: { report: Pick<LabReport, 'arms'> }) {
             <th scope="col">Arm</th>
             <th scope="col">steps</th>
             <th scope="col">pairs</th>
-            <th scope="col">tokens trained on</th>
+            <th scope="col">trained tokens</th>
             <th scope="col">time</th>
           </tr>
         </thead>
@@ -228,6 +226,7 @@ export function CostTable({ report }: { report: Pick<LabReport, 'arms'> }) {
             <tr key={arm.id}>
               <th scope="row">
                 <ArmName report={report} id={arm.id} />
+                <span class="lr-interval">{prose(what.get(arm.id) ?? '')}</span>
               </th>
               <td>{count(arm.steps)}</td>
               <td>{count(arm.pairs)}</td>

@@ -1,21 +1,39 @@
-import type { Finding, LabReport } from '../lab/types.ts';
+import { Fragment } from 'preact';
+import type { Finding, LabReport, PlanInfo } from '../lab/types.ts';
 import { armName, VerdictMark } from './marks.tsx';
 import { prose } from './text.ts';
 
+interface FindingsProps {
+  readonly findings: readonly Finding[];
+  /** With these the findings of several plans stand under their titles. */
+  readonly plans?: readonly PlanInfo[];
+}
+
 /** Claim by claim whether it holds on this data, and the figures that say so. */
-export function Findings({ findings }: { findings: readonly Finding[] }) {
+export function Findings({ findings, plans = [] }: FindingsProps) {
+  const ids = [...new Set(findings.map(({ plan }) => plan))];
   if (findings.length === 0) return null;
   return (
     <ul class="lr-findings">
-      {findings.map(({ plan, claim, verdict, text }) => (
-        <li key={`${plan} ${claim}`}>
-          <VerdictMark verdict={verdict} />
-          <div>
-            <p class="lr-claim">{prose(claim)}</p>
-            <p>{prose(text)}</p>
-          </div>
-        </li>
-      ))}
+      {ids.map((id) => {
+        const title = ids.length > 1 ? plans.find((plan) => plan.id === id)?.title : undefined;
+        return (
+          <Fragment key={id}>
+            {title !== undefined && <li class="lr-group">{prose(title)}</li>}
+            {findings
+              .filter(({ plan }) => plan === id)
+              .map(({ claim, verdict, text }) => (
+                <li key={`${id} ${claim}`}>
+                  <VerdictMark verdict={verdict} />
+                  <div>
+                    <p class="lr-claim">{prose(claim)}</p>
+                    <p>{prose(text)}</p>
+                  </div>
+                </li>
+              ))}
+          </Fragment>
+        );
+      })}
     </ul>
   );
 }

@@ -38,3 +38,9 @@ export function mdQuote(text: string): string {
   const fence = '`'.repeat(longest + 1);
   return `${fence}text\n${shown}\n${fence}`;
 }
+
+export const MARK = { holds: '✔', fails: '✘', unclear: '?' } as const;
+
+/** Paragraphs; those that are empty are left out. */
+export const lines = (...parts: readonly string[]): string =>
+  parts.filter((part) => part !== '').join('\n\n');

@@ -1,14 +1,13 @@
 /** The report in Markdown: the page's order and words, with tables of figures in place of its pictures. Pure. */
 import { count, duration, plural } from '../lab/format.ts';
-import { gainText, MEASURE_INFO, measured, plainText, withInterval } from '../lab/measures.ts';
+import { gainText, MEASURE_INFO, measured, withInterval } from '../lab/measures.ts';
 import type { ArmRow, Figure, LabReport, Measure } from '../lab/types.ts';
 import { originOf, settingsOf } from './about.tsx';
 import { measuresOf } from './arms.tsx';
-import { gradientFacts } from './gradient.tsx';
-import { md, mdQuote, mdTable } from './markdown-text.ts';
+import { lines, MARK, md, mdQuote, mdTable } from './markdown-text.ts';
+import { diagnosisMarkdown, signsMarkdown } from './markdown-why.ts';
 import { apart, armName, basis } from './marks.tsx';
 import { answersOf } from './samples.tsx';
-import { evidenceOf, sentence, signGroups } from './signs.tsx';
 import { moment, shortened } from './text.ts';
 import { answerOf, basisOf, methodOf, notesOf } from './words.ts';
 
@@ -20,28 +19,35 @@ export function reportMarkdown(report: LabReport): string {
     curves(report),
     duels(report),
     samples(report),
-    diagnosis(report),
-    signs(report),
+    diagnosisMarkdown(report),
+    signsMarkdown(report),
     method(report),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
-
-const MARK = { holds: '✔', fails: '✘', unclear: '?' } as const;
-
-const lines = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('\n\n');
 
 function head(report: LabReport): string {
   return lines(
     `# ${md(report.title)}`,
     `${moment(report.created)} · ${md(basisOf(report))}`,
     `**${md(answerOf(report))}**`,
-    report.findings
-      .map(({ claim, verdict, text }) => `- ${MARK[verdict]} **${verdict}**: ${md(claim)} ${md(text)}`)
-      .join('\n'),
+    findings(report),
     notesOf(report)
       .map((note) => `> ${md(note)}`)
       .join('\n>\n'),
+  );
+}
+
+function findings({ findings: all, plans }: LabReport): string {
+  const ids = [...new Set(all.map(({ plan }) => plan))];
+  return lines(
+    ...ids.flatMap((id) => [
+      ids.length > 1 ? md(plans.find((plan) => plan.id === id)?.title ?? id) : '',
+      all
+        .filter(({ plan }) => plan === id)
+        .map(({ claim, verdict, text }) => `- ${MARK[verdict]} **${verdict}**: ${md(claim)} ${md(text)}`)
+        .join('\n'),
+    ]),
   );
 }
 
@@ -159,74 +165,6 @@ function samples(report: LabReport): string {
     ];
   });
   return lines('## Answers beside each other', ...each);
-}
-
-function diagnosis({ diagnosis: { falseNegatives, diversity, gradient } }: LabReport): string {
-  return lines(
-    ...(falseNegatives
-      ? [
-          '## Why: false negatives',
-          md(falseNegatives.verdict),
-          falseNegatives.auc
-            ? `Area under the ROC curve: ${plainText(falseNegatives.auc)}, n = ${count(falseNegatives.auc.n)}.`
-            : '',
-          mdTable(
-            ['a%', 'as good as the target', 'kept'],
-            falseNegatives.byPercent.map(({ percent, share, kept }) => [
-              String(percent),
-              withInterval('accuracy', share),
-              count(kept),
-            ]),
-          ),
-        ]
-      : []),
-    ...(diversity
-      ? [
-          '## Why: do negatives vary more than positives?',
-          `${MARK[diversity.holds]} **${diversity.holds}**: ${md(diversity.verdict)}`,
-          mdTable(
-            ['Spread of', 'positives', 'negatives', 'negatives less positives', 'n'],
-            diversity.rows.map((row) => [
-              md(row.what),
-              plainText(row.positives),
-              plainText(row.negatives),
-              plainText(row.difference),
-              count(row.difference.n),
-            ]),
-          ),
-        ]
-      : []),
-    ...(gradient
-      ? [
-          '## Why: the gradient',
-          md(gradient.verdict),
-          mdTable(
-            ['k', 'noise', 'of it from the draw of answers', 'cosine to balanced pairs', 'n'],
-            gradient.points.map(({ negatives, noise, draw, cosine }) => [
-              String(negatives),
-              plainText(noise),
-              draw ? plainText(draw) : '–',
-              cosine ? plainText(cosine) : '–',
-              basis(noise),
-            ]),
-          ),
-          gradientFacts(gradient)
-            .map(({ what, value, help }) => `- ${what}: ${value}. ${md(help)}`)
-            .join('\n'),
-        ]
-      : []),
-  );
-}
-
-const SIGN_WORDS = { seen: '✘ seen', 'not-seen': '✔ not seen', unknown: 'not known' } as const;
-
-function signs(report: LabReport): string {
-  if (report.signs.length === 0) return '';
-  const items = signGroups(report).map((group) => {
-    const parts = [...evidenceOf(group), `Threshold: ${sentence(group.threshold)}`, ...group.suggestions];
-    return `- **${SIGN_WORDS[group.state]}**: **${md(group.title)}** ${parts.map(md).join(' ')}`;
-  });
-  return lines('## Signs of failure', items.join('\n'));
 }
 
 function method(report: LabReport): string {

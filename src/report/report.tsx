@@ -44,7 +44,7 @@ export function Report({ report }: { report: LabReport }) {
           {moment(report.created)} · {basisOf(report)}
         </p>
         <p class="lr-answer">{prose(answerOf(report))}</p>
-        <Findings findings={report.findings} />
+        <Findings findings={report.findings} plans={report.plans} />
         {notesOf(report).map((note) => (
           <p key={note} class="lr-note">
             {prose(note)}
@@ -105,7 +105,7 @@ export function Report({ report }: { report: LabReport }) {
             {prose(text)}
           </p>
         ))}
-        <h3>What each arm took</h3>
+        <h3>What each arm is, and what it took</h3>
         <CostTable report={report} />
         <div class="lr-columns">
           <div>

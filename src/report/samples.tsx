@@ -20,6 +20,9 @@ export function Quoted({ text }: { text: string }) {
 
 type Answer = SampleRow['answers'][number];
 
+/** Answers of more arms stand below each other. */
+const MOST_COLUMNS = 4;
+
 /** Arms that gave the same answer, and the answer. */
 export interface Answered extends Omit<Answer, 'arm'> {
   readonly arms: readonly string[];
@@ -55,7 +58,7 @@ export function Samples({ report }: { report: Pick<LabReport, 'samples' | 'arms'
 function Sample({ report, row }: { report: Pick<LabReport, 'arms'>; row: SampleRow }) {
   const { shown, left } = answersOf(row);
   return (
-    <article class="lr-sample">
+    <article class={row.answers.length > MOST_COLUMNS ? 'lr-sample lr-rows' : 'lr-sample'}>
       <p class="lr-prompt">
         <Quoted text={row.prompt} />
       </p>

@@ -44,7 +44,7 @@ function best(report: LabReport): string {
     measuredArms.length > 2 && gain
       ? ' The best of several is chosen by its figure, so expect a little less of it on new prompts.'
       : '';
-  return `Best of the arms is ${top.arm.name} with ${value} ${label}${beside}.${doubt}`;
+  return `Best of the arms is “${top.arm.name}” with ${value} ${label}${beside}.${doubt}`;
 }
 
 function against(report: LabReport, _arm: ArmRow, gain: Figure): string {

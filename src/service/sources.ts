@@ -46,25 +46,23 @@ export function embedderFiles(
   return filesOf('embedder', embedder, hub, new URL('models/default-embedder/', base), storage);
 }
 
-/**
- * What LabManifest.rewardModel names: a folder in the layout of transformers.js, of which none comes with the page.
- * Throws as `modelFiles` does.
- */
+/** What LabManifest.rewardModel names: a folder in the layout of transformers.js. Throws as `modelFiles` does. */
 export function rewardFiles(
   { reward, hub }: { readonly reward: string } & Pick<RunConfig, 'hub'>,
+  base: URL,
   storage: Storage,
 ): Promise<HeldFiles> {
-  return filesOf('reward', reward, hub, null, storage);
+  return filesOf('reward', reward, hub, new URL('models/default-reward/', base), storage);
 }
 
 async function filesOf(
   use: HubUse,
   name: string,
   hub: string,
-  embedded: URL | null,
+  embedded: URL,
   storage: Storage,
 ): Promise<HeldFiles> {
-  if (name === 'default' && embedded) return free(urlFolder(embedded.href, shortName(embedded.pathname)));
+  if (name === 'default') return free(urlFolder(embedded.href, shortName(embedded.pathname)));
   if (isUrl(name)) return free(urlFolder(name, shortName(name)));
   if (isHubName(name)) return storedModel({ use, name, hub }, storage);
   const release = await holdModel(name);

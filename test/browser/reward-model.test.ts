@@ -55,6 +55,30 @@ describe('in its worker', () => {
     }
   });
 
+  test('the one that comes with the page finds right answers of its domain better', async () => {
+    const model = await startReward({ reward: 'default', hub: 'https://huggingface.co' });
+    try {
+      const questions = ['What is the past of speak?', 'One jar, but two what?', 'Tell me what a park is.'];
+      const right = ['Today I speak, yesterday I spoke.', 'The plural of jar is jars.', 'A park is a place.'];
+      const wrong = [
+        'Today I speak, yesterday I speaked.',
+        'The plural of jar is jares.',
+        'A park is a fruit.',
+      ];
+      const pairs = (answers: readonly string[]) =>
+        answers.map((answer, i) => ({
+          messages: [{ role: 'user' as const, content: questions[i] ?? '' }],
+          answer,
+        }));
+      const [good, bad] = [await model.score(pairs(right)), await model.score(pairs(wrong))];
+      good.forEach((score, i) => {
+        expect(score).toBeGreaterThan(bad[i] ?? Number.NaN);
+      });
+    } finally {
+      model.close();
+    }
+  });
+
   test('what can’t be opened is told in words, and leaves no worker behind', async () => {
     const hub = 'https://huggingface.co';
     await expect(startReward({ reward: 'no such folder', hub })).rejects.toThrow(

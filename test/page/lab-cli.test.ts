@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freshDist } from '../../scripts/headless/build.ts';
 import type { Comparison, LabReport } from '../../src/lab/types.ts';
+import { writeReward } from '../fixtures/reward-folder.ts';
 import { oneLayer } from '../fixtures/small-run.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -40,7 +41,9 @@ beforeAll(async () => {
   const data = join(scratch, 'data.jsonl');
   const rows = (await readFile(DATA, 'utf8')).split('\n').slice(0, 16);
   await writeFile(data, `${rows.join('\n')}\n`);
-  common = ['--model', model, '--data', data, ...ARGUMENTS];
+  const reward = join(scratch, 'reward');
+  await writeReward(reward);
+  common = ['--model', model, '--data', data, '--reward', reward, ...ARGUMENTS];
 }, 180_000);
 afterAll(async () => {
   for (const child of started) child.kill('SIGKILL');
@@ -100,6 +103,11 @@ test('a lab writes its report, its figures and its adapters, asks a judge, and t
     ['grid-2', 'done'],
   ]);
   for (const { figures: own } of arms) expect(own[mainMeasure]?.n).toBeGreaterThan(0);
+  for (const { figures: own } of arms) {
+    expect(own.reward?.n).toBe(4);
+    expect(own.winRateTarget?.value).toBeGreaterThanOrEqual(0);
+    expect(own.winRateTarget?.value).toBeLessThanOrEqual(1);
+  }
   const html = await readFile(join(out, 'report.html'), 'utf8');
   expect(/dpo\.negatives\s=\s2/.test(html)).toBe(true);
   // What the local server was called means nothing later; the settings name the model as the user did.

@@ -59,7 +59,7 @@ test('report.json is the report', () => {
 test('the page says claims, figures with their intervals and n, signs, settings and fingerprints', () => {
   for (const part of [
     'Of 3 claims tested on word-helper, 1 holds, 1 fails and 1 stays unclear.',
-    'Best of the arms is a = 75 % with 66.0 % correct answers, +4.8 points (+2.3 to +7.3) against SFT.',
+    'Best of the arms is “a = 75 %” with 66.0 % correct answers, +4.8 points (+2.3 to +7.3) against SFT.',
     'holdsMore negatives help, up to 16.',
     'failed in part: seed 2: the device was lost',
     'SFT · k = 1mouseswrongsimilarity 0.840',

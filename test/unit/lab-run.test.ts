@@ -16,6 +16,7 @@ import { readDataset } from '../../src/pipeline/dataset.ts';
 import { promptKey } from '../../src/pipeline/prepare.ts';
 import { runPipeline } from '../../src/pipeline/run.ts';
 import type { Dataset } from '../../src/pipeline/types.ts';
+import { checkedReport } from '../fixtures/lab-report-check.ts';
 import { copyOfLab, labContext, labManifest, type MemoryLab, memoryLab } from '../fixtures/memory-lab.ts';
 import { memoryStore } from '../fixtures/memory-store.ts';
 
@@ -105,6 +106,12 @@ describe('a lab on the default model (WASM in Node)', () => {
     const later: LabEvent[] = [];
     await run(whole, { emit: (event) => later.push(event) });
     expect(labels(later, 'running')).toEqual([]);
+  });
+
+  test('its report says of every arm what its records give by hand', async () => {
+    const report = await checkedReport(whole, dataset);
+    expect(report.reference).toBe('sft');
+    expect(report.arms.map(({ id }) => id)).toEqual(['sft', 'base', 'self-contrast', 'k1', 'k2']);
   });
 
   test('progress rises to the end, and knows how long it takes once the data are read', () => {

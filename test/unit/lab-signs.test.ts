@@ -60,15 +60,16 @@ describe('before training', () => {
   });
   const different = (n: number) => Array.from({ length: 16 }, (_, i) => `answer ${i % n}`);
 
-  test('8 of 16 different answers are enough for 4 negatives, 7 are not', () => {
-    expect(signBefore([record(0, different(8))], config).state).toBe('not-seen');
-    const seen = signBefore([record(0, different(8)), record(1, different(6))], config);
+  test('10 of 16 different answers are enough for 8 negatives, 9 are not', () => {
+    const eight = { n: 16, negatives: 8 };
+    expect(signBefore([record(0, different(10))], eight).state).toBe('not-seen');
+    const seen = signBefore([record(0, different(10)), record(1, different(8))], eight);
     expect(seen.state).toBe('seen');
-    expect(seen.evidence).toBe('7.0 of 16 answers a prompt are different, for 4 negatives (2 prompts).');
+    expect(seen.evidence).toBe('9.0 of 16 answers a prompt are different, for 8 negatives (2 prompts).');
   });
 
   test('fewer than a quarter of those sampled are too few for any k, and an empty answer is none', () => {
-    const one = parseConfig({ sample: { n: 16 }, dpo: { negatives: 1 } });
+    const one = { n: 16, negatives: 1 };
     expect(signBefore([record(0, different(4))], one).state).toBe('not-seen');
     expect(signBefore([record(0, ['', ...different(4).slice(1, 4)])], one).state).toBe('seen');
     expect(signBefore([], one).state).toBe('unknown');

@@ -16,7 +16,7 @@ const MODEL = page('default-lm');
 
 describe('in Node', () => rewardSuite(() => ({ embedder: EMBEDDER, model: MODEL })));
 
-/** [CLS] prompt answer, by the vocabulary itself: the words of these tests are whole tokens, or none at all. */
+/** Ids of words by the vocabulary itself: the words of these tests are whole tokens, or none at all. */
 async function wordIds(): Promise<(text: string) => number[]> {
   const json: unknown = JSON.parse(
     new TextDecoder().decode((await EMBEDDER.read('tokenizer.json')) ?? undefined),
@@ -33,11 +33,12 @@ async function wordIds(): Promise<(text: string) => number[]> {
       });
 }
 
+const words = wordIds();
 const CLS = 2;
 
-/** What a pair's tokens should be: the oldest of the prompt go, then the last of the answer. */
+/** What a pair's tokens should be, [CLS] prompt answer: the oldest of the prompt go, then the last of the answer. */
 async function pairTokens({ messages, answer }: Pair, most: number): Promise<[number[], number[]]> {
-  const ids = await wordIds();
+  const ids = await words;
   const theirs = ids(answer).slice(0, most - 1);
   const asked = ids(messages.map(({ content }) => content).join(' '));
   const prompt = asked.slice(Math.max(0, asked.length + theirs.length + 1 - most));
@@ -97,6 +98,18 @@ describe('pairs of texts', () => {
       const own = logits(...(await pairTokens(pair, 512)));
       near(scores[i], (own[good] ?? 0) - (own[1 - good] ?? 0));
     }
+  });
+
+  test('the same words are another pair where the prompt ends elsewhere', async () => {
+    const { source, logits } = pairReward(EMBEDDER);
+    const model = await openRewardModel({ source });
+    const pairs = ['the river|runs slowly', 'the river runs|slowly', '|the river runs slowly'].map((text) => {
+      const [content = '', answer = ''] = text.split('|');
+      return { messages: [{ role: 'user' as const, content }], answer };
+    });
+    const scores = await model.score(pairs);
+    expect(new Set(scores).size).toBe(3);
+    for (const [i, pair] of pairs.entries()) near(scores[i], logits(...(await pairTokens(pair, 512)))[0]);
   });
 
   test('turns before the prompt are read too', async () => {

@@ -166,7 +166,7 @@ export function choose(use: HubUse, name: string, hub = config.value.hub): void 
       chosenReward.value = name;
       choosing.value = null;
       searches.value = { ...searches.value, reward: null };
-      said.value = `The next lab is judged by ${modelName(name)}.`;
+      said.value = `The next lab is judged by ${modelName(name, 'the example reward model')}.`;
     });
     return;
   }

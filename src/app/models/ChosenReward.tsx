@@ -24,7 +24,9 @@ export function ChosenReward({ value, onChange }: Props) {
   return (
     <section class="card" aria-label="Reward model">
       <header>
-        <h3>{value === '' ? 'No reward model' : `Scored by ${modelName(value)}`}</h3>
+        <h3>
+          {value === '' ? 'No reward model' : `Scored by ${modelName(value, 'the example reward model')}`}
+        </h3>
         <span class="row">
           {value !== '' && (
             <button type="button" class="button plain" onClick={() => onChange('')}>
@@ -47,6 +49,12 @@ export function ChosenReward({ value, onChange }: Props) {
         <p class="muted">
           A classifier with one label, or two, scores every held-out answer and gives the win rate against the
           data’s own targets.
+        </p>
+      )}
+      {!open && value === 'default' && (
+        <p class="muted">
+          It knows the example data: which words of an answer come with which words of a question. For data of
+          your own, choose one that was trained on such answers.
         </p>
       )}
       {!open && <NotHere use="reward" name={value} />}

@@ -26,6 +26,13 @@ interface Stored {
   readonly remove: (() => Promise<void>) | null;
 }
 
+/** What comes with the page. */
+const EMBEDDED: Readonly<Record<HubUse, Pick<Stored, 'name' | 'words'>>> = {
+  model: { name: 'Example model', words: 'about a million parameters, comes with this page' },
+  embedder: { name: 'Default embedder', words: 'word vectors for English, comes with this page' },
+  reward: { name: 'Example reward model', words: 'knows the example data alone, comes with this page' },
+};
+
 function storedOf(use: HubUse): Stored[] {
   const cached = (cachedModels.value ?? []).filter((model) => model.use === use).map(ofHub);
   const folders = storedFolders.value
@@ -81,11 +88,7 @@ export function StoredTab({ use, onSearch }: { use: HubUse; onSearch: () => void
   const chosen = use === 'reward' ? chosenReward.value : config.value[use];
   const example: Stored = {
     key: 'default',
-    name: use === 'model' ? 'Example model' : 'Default embedder',
-    words:
-      use === 'model'
-        ? 'about a million parameters, comes with this page'
-        : 'word vectors for English, comes with this page',
+    ...EMBEDDED[use],
     bytes: 0,
     setting: 'default',
     again: null,
@@ -97,7 +100,7 @@ export function StoredTab({ use, onSearch }: { use: HubUse; onSearch: () => void
     <>
       {search?.checkOnly === true && <SearchPanel use={use} search={search} />}
       <ul class="choices" aria-label="On this device">
-        {[...(use === 'reward' ? [] : [example]), ...storedOf(use)].map((each) => (
+        {[example, ...storedOf(use)].map((each) => (
           <li key={each.key} class="stored">
             <span class="stack">
               <span class="name">{each.name}</span>

@@ -1,6 +1,5 @@
 /** Failure signs of what is done, and of what is about to begin: an arm and seed, a sweep over k, sampled answers. */
 import { tellsNonFinite } from '../../model/non-finite.ts';
-import type { RunConfig } from '../../pipeline/config.ts';
 import { chosenFell, RISEN, tooFewDistinct } from '../../pipeline/thresholds.ts';
 import type { MetricRecord, PromptResponses } from '../../pipeline/types.ts';
 import type { ArmRun } from '../inputs.ts';
@@ -113,14 +112,17 @@ export function signPlateau(k: readonly [second: number, largest: number], name:
   );
 }
 
-/** Before training: whether the sampled answers differ enough for the method to have anything to do. */
+/**
+ * Before training: whether the sampled answers differ enough for the method to have anything to do.
+ *
+ * @param n answers sampled a prompt
+ * @param negatives the most that any arm draws of them
+ */
 export function signBefore(
   responses: readonly PromptResponses[],
-  config: Pick<RunConfig, 'sample' | 'dpo'>,
+  { n, negatives }: { readonly n: number; readonly negatives: number },
 ): Sign {
   if (responses.length === 0) return sign('few-distinct', 'unknown', 'No answers are sampled yet.');
-  const { n } = config.sample;
-  const { negatives } = config.dpo;
   const distinct = mean(
     responses.map((record) => new Set(record.responses.map(({ text }) => text).filter((t) => t !== '')).size),
   );

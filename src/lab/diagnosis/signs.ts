@@ -13,7 +13,7 @@ export const SHARE_RISE = 0.05;
 /** Words of an answer that, said so often, are repetition. */
 export const REPETITION = { words: 4, times: 3 };
 /** Different answers a prompt, as multiples of the negatives asked for, that leave a choice. */
-export const CHOICE = 2;
+export const CHOICE = 1.25;
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
