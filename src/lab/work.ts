@@ -256,7 +256,7 @@ class Planner implements WorkPlan {
   private dpo(spec: Extract<TrainedSpec, { kind: 'dpo' }>, name: string, seed: number): DpoWork {
     const config = configOf(this.manifest.config, spec, seed);
     const round = roundOf(spec.from);
-    const below = round > 1 ? `${name}, round ${round}` : `${name}, round 1`;
+    const below = round > 0 ? `${name}, round ${round}` : name;
     const from = this.policy(spec.from, below, seed);
     const answers = this.answers(spec.negatives.source, from, config, round);
     const { marks } = this.manifest;
