@@ -76,7 +76,7 @@ const OPTIONS = {
 export function readLabArguments(argv: readonly string[]): LabCommand | 'help' {
   const flags = readFlags(argv, OPTIONS);
   if (flags.help) return 'help';
-  const config = readConfig(flags, labConfig(DEFAULT_CONFIG));
+  const config = readConfig(flags, labConfig);
   const { plans, all } = readPlans(flags.plan ?? []);
   const axes = (flags.grid ?? []).map((text) => readAxis(text, config));
   if (plans.length + axes.length === 0) {
