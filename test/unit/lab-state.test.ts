@@ -1,16 +1,11 @@
 import { expect, test } from 'vitest';
+import { armStates } from '../../src/app/lab/arm-states.ts';
 import { type Draft, EMPTY_DRAFT, labName, readDraft } from '../../src/app/lab/draft.ts';
-import {
-  EMPTY_LAB,
-  labStatus,
-  reduceLab,
-  seedStates,
-  statusOfView,
-  withReport,
-} from '../../src/app/lab/state.ts';
+import { armsEnded, EMPTY_LAB, labStatus, reduceLab, roughly, withReport } from '../../src/app/lab/state.ts';
 import { gridAxis } from '../../src/lab/grid-axis.ts';
 import { labConfig } from '../../src/lab/plans.ts';
 import type { ArmRow, LabManifest, LabReport, Piece, Sign } from '../../src/lab/types.ts';
+import { planWork } from '../../src/lab/work.ts';
 import { DEFAULT_CONFIG } from '../../src/pipeline/config.ts';
 
 const CONFIG = labConfig(DEFAULT_CONFIG);
@@ -166,27 +161,28 @@ test('events fold: pieces into the manifest, one sign an arm, seed and kind', ()
   expect(withReport(view, report(['done']), 1).behind).toBe(1);
 });
 
-test('a lab is new, half-way, finished, or finished with failures', () => {
-  const ends = (count: number, state: Piece['state'] = 'done') =>
-    Array.from({ length: count }, (_, i) => piece(`${state}${i}`, state));
-  const arms = manifest().arms.length;
-  expect(labStatus(manifest(), false)).toBe('new');
-  expect(labStatus(manifest(), true)).toBe('running');
-  expect(labStatus(manifest(ends(arms - 1)), false)).toBe('stopped');
-  expect(labStatus(manifest([...ends(arms), piece('r', 'running', 'policy')]), false)).toBe('stopped');
-  expect(labStatus(manifest(ends(arms)), false)).toBe('finished');
-  expect(labStatus(manifest([...ends(arms - 1), piece('x', 'failed', 'policy')]), false)).toBe('failed');
+test('a lab is new, half-way, finished, or finished with failures, by the pieces of its arms', () => {
+  const empty = manifest();
+  const { arms, byKey } = planWork(empty, 'data');
+  const ended = arms.map(({ evaluation }) => piece(evaluation, 'done'));
+  const policies = [...byKey.values()].filter((work) => work.kind === 'policy');
+  const sft = policies.find((work) => work.stage === 'sft');
+  const own = policies.find((work) => work.stage === 'dpo');
+  const status = (pieces: readonly Piece[]) => labStatus(manifest(pieces), 'data', false);
+  expect(status([])).toBe('new');
+  expect(labStatus(empty, 'data', true)).toBe('running');
+  expect(status(ended.slice(1))).toBe('stopped');
+  expect(status(ended)).toBe('finished');
+  // Of other data, or before marks were made, the same pieces are those of other arms.
+  expect(labStatus(manifest(ended), 'other', false)).toBe('stopped');
+  expect(labStatus(manifest(ended), null, false)).toBe('stopped');
+  // SFT, which all need, has failed: none is left that could be done.
+  expect(status([piece(sft?.key ?? '', 'failed', 'policy')])).toBe('failed');
+  const states = armStates(manifest([piece(own?.key ?? '', 'running', 'policy')]), 'data');
+  expect([...states.values()].flat().sort()).toEqual(['running', 'waiting', 'waiting', 'waiting']);
 });
 
-test('where the report was read, its arms decide', () => {
-  const view = (states: readonly ArmRow['state'][]) => ({
-    ...EMPTY_LAB,
-    manifest: manifest([piece('a', 'done')]),
-    report: report(states),
-  });
-  expect(statusOfView(view(['done', 'waiting']), false)).toBe('stopped');
-  expect(statusOfView(view(['done', 'done']), false)).toBe('finished');
-  expect(statusOfView(view(['done', 'failed']), false)).toBe('failed');
-  expect(seedStates(row('done'), 2)).toEqual(['done', 'done']);
-  expect(seedStates({ ...row('running'), seedStates: ['done', 'running'] }, 2)).toEqual(['done', 'running']);
+test('arms that have ended are counted, times are told as roughly as they are known', () => {
+  expect(armsEnded(report(['done', 'failed', 'running', 'waiting']).arms)).toBe(2);
+  expect([41.4, 94, 3179, 29_473].map(roughly)).toEqual(['41 s', '1 min 30 s', '53 min', '8 h 10 min']);
 });

@@ -12,6 +12,7 @@ import {
   draft,
   duelling,
   estimating,
+  fingerprints,
   lab,
   labSizes,
   labs,
@@ -38,7 +39,15 @@ export async function labStore(id: string): Promise<LabStore> {
 
 export async function listLabs(): Promise<void> {
   try {
-    labs.value = await (await host.labs()).list();
+    const list = await (await host.labs()).list();
+    const known = new Map<string, string>();
+    for (const { datasetId } of list) {
+      if (!known.has(datasetId)) known.set(datasetId, await fingerprintOf(datasetId));
+    }
+    batch(() => {
+      fingerprints.value = known;
+      labs.value = list;
+    });
   } catch (error) {
     problem.value = problemOf(
       'The labs could not be listed',
@@ -48,20 +57,25 @@ export async function listLabs(): Promise<void> {
   }
 }
 
+const fingerprintOf = async (dataset: string): Promise<string> =>
+  (await (await host.data()).info(dataset)).fingerprint;
+
 /** Reads a stored lab into the view; `again` where it is there already and may have changed. */
 export async function showLab(id: string, again = false): Promise<void> {
   if (lab.value.manifest?.id === id && !again) return;
   try {
     const manifest = await (await labStore(id)).manifest();
+    const fingerprint = await fingerprintOf(manifest.datasetId);
+    const status = labStatus(manifest, fingerprint, atWork.value);
     batch(() => {
-      lab.value = { ...EMPTY_LAB, manifest };
+      lab.value = { ...EMPTY_LAB, manifest, fingerprint };
       split.value = 'working';
       estimating.value = null;
       duelling.value = null;
       suspects.value = null;
-      labTab.value = labStatus(manifest, atWork.value) === 'finished' ? 'results' : 'work';
+      labTab.value = status === 'finished' ? 'results' : 'work';
     });
-    if (labStatus(manifest, false) !== 'new') await refreshReport();
+    if (status !== 'new') await refreshReport();
   } catch (error) {
     openLab('');
     problem.value = problemOf('The lab could not be read', error, 'Nothing was changed.');
@@ -101,7 +115,7 @@ export async function makeLab(facts: PlanFacts): Promise<void> {
 /** Goes back to the form with what it held; the lab, which was not started, goes when another is made in its place. */
 export function changePlans(): void {
   const { manifest } = lab.value;
-  if (manifest === null || labStatus(manifest, atWork.value) !== 'new') return;
+  if (manifest === null || labStatus(manifest, null, atWork.value) !== 'new') return;
   replacing.value = manifest.id;
   openLab('new');
 }
@@ -111,7 +125,7 @@ async function removeReplaced(): Promise<void> {
   const id = replacing.value;
   replacing.value = null;
   const old = labs.value?.find((each) => each.id === id);
-  if (old !== undefined && labStatus(old, false) === 'new') await (await host.labs()).remove(old.id);
+  if (old !== undefined && labStatus(old, null, false) === 'new') await (await host.labs()).remove(old.id);
 }
 
 /** Changes what is stored of a lab that is not at work. @throws RunLocked where it is */

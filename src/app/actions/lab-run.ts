@@ -3,7 +3,7 @@ import { batch } from '@preact/signals';
 import type { LabEstimate, LabEvent, Split } from '../../lab/types.ts';
 import { callWorker, closeWorker, runStoredLab, WorkerCrash, workerRuns } from '../client.ts';
 import { type Doing, doing, estimating, lab, labTab, lockOf, split, suspects } from '../lab/signals.ts';
-import { reduceLab } from '../lab/state.ts';
+import { labStatus, reduceLab } from '../lab/state.ts';
 import { RunLocked, withRun } from '../locks.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { activity, labAtWork, type Problem, problem, said } from '../signals.ts';
@@ -136,8 +136,8 @@ async function afterWork(id: string, part: Split): Promise<void> {
       estimating.value = null;
     });
     await refreshReport();
-    const whole = lab.value.report?.arms.every(({ state }) => state === 'done' || state === 'failed');
-    if (whole === true) labTab.value = 'results';
+    const status = labStatus(manifest, lab.value.fingerprint, false);
+    if (status === 'finished' || status === 'failed') labTab.value = 'results';
   }
   await measureStorage();
 }

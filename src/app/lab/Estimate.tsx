@@ -7,6 +7,7 @@ import { Icon } from '../components/Icon.tsx';
 import { bytes, duration, plural, short } from '../format.ts';
 import { working } from '../signals.ts';
 import { estimating, lab } from './signals.ts';
+import { roughly } from './state.ts';
 
 /** What the whole lab would cost, before it starts; a problem is said instead of started into. */
 export function Estimate() {
@@ -72,7 +73,7 @@ function Costs({ found }: { found: LabEstimate }) {
         items={[
           {
             label: 'Time',
-            value: `about ${duration(seconds)}`,
+            value: `about ${roughly(seconds)}`,
             help: found.measured
               ? 'From a short measurement on this device.'
               : 'A guess from what such a model takes elsewhere; measure it to know better.',

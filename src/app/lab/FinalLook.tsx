@@ -5,7 +5,7 @@ import { moment, plural } from '../format.ts';
 import { Dialog } from '../runs/Dialog.tsx';
 import { working } from '../signals.ts';
 import { atWork, lab, labElsewhere, labTab } from './signals.ts';
-import { statusOfView } from './state.ts';
+import { labStatus } from './state.ts';
 
 /** The prompts that were set aside: looked at once, after everything is decided. */
 export function FinalLook() {
@@ -13,7 +13,7 @@ export function FinalLook() {
   const { manifest, report } = lab.value;
   if (manifest === null || report === null || report.data.final === 0) return null;
   const { looks } = manifest;
-  const ready = ['finished', 'failed'].includes(statusOfView(lab.value, atWork.value));
+  const ready = ['finished', 'failed'].includes(labStatus(manifest, lab.value.fingerprint, atWork.value));
   const off = working.value || labElsewhere.value || !ready;
   const first = looks[0];
   return (

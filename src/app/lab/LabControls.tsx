@@ -1,9 +1,9 @@
 import { pauseLab, startLab, stopLab } from '../actions/lab-run.ts';
 import { Icon } from '../components/Icon.tsx';
-import { duration, percent } from '../format.ts';
+import { percent } from '../format.ts';
 import { activity, labAtWork, working } from '../signals.ts';
 import { atWork, doing, estimating, lab, labElsewhere } from './signals.ts';
-import type { LabStatus } from './state.ts';
+import { type LabStatus, roughly } from './state.ts';
 
 /** Start or Resume, Pause, Stop; and why not, where something else is at work. */
 export function LabControls({ status }: { status: LabStatus }) {
@@ -92,7 +92,7 @@ function Working() {
           <p class="small muted">
             {[
               `${percent(progress.share, 0)} of the whole`,
-              progress.secondsLeft === null ? '' : `about ${duration(progress.secondsLeft)} left`,
+              progress.secondsLeft === null ? '' : `about ${roughly(progress.secondsLeft)} left`,
               `${progress.piecesDone} of ${progress.pieces} pieces done`,
             ]
               .filter(Boolean)

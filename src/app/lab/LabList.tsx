@@ -7,7 +7,7 @@ import { Menu } from '../components/Menu.tsx';
 import { bytes, moment, plural } from '../format.ts';
 import { elsewhereRuns, labAtWork } from '../signals.ts';
 import { DeleteLab, RenameLab } from './LabDialogs.tsx';
-import { labSizes, labs, lockOf } from './signals.ts';
+import { fingerprints, labSizes, labs, lockOf } from './signals.ts';
 import { LAB_STATUS_WORDS, labStatus } from './state.ts';
 
 export const LAB_LEAD =
@@ -65,7 +65,7 @@ export function LabList() {
 function LabRow({ lab, onDialog }: { lab: LabManifest; onDialog: (what: Dialog['what']) => void }) {
   const here = labAtWork.value?.id === lab.id;
   const there = elsewhereRuns.value.has(lockOf(lab.id));
-  const status = labStatus(lab, here || there);
+  const status = labStatus(lab, fingerprints.value.get(lab.datasetId) ?? null, here || there);
   const size = labSizes.value.get(lab.id);
   return (
     <tr>

@@ -14,7 +14,7 @@ import { LabControls } from './LabControls.tsx';
 import { DeleteLab, RenameLab } from './LabDialogs.tsx';
 import { Results } from './Results.tsx';
 import { atWork, LAB_TABS, type LabTab, lab, labElsewhere, labTab, split } from './signals.ts';
-import { LAB_STATUS_WORDS, statusOfView } from './state.ts';
+import { LAB_STATUS_WORDS, labStatus } from './state.ts';
 import { Why } from './Why.tsx';
 import { Work } from './Work.tsx';
 
@@ -28,7 +28,7 @@ const TABS: Readonly<Record<LabTab, { readonly label: string; readonly page: () 
 /** One lab: its head with the controls, and what it has come to, a tab each. */
 export function LabView({ manifest }: { manifest: LabManifest }) {
   const view = lab.value;
-  const status = statusOfView(view, atWork.value || labElsewhere.value);
+  const status = labStatus(manifest, view.fingerprint, atWork.value || labElsewhere.value);
   const Page = TABS[labTab.value].page;
   const elsewhere = labElsewhere.value;
   const wasElsewhere = useRef(elsewhere);

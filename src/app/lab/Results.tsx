@@ -75,9 +75,11 @@ function Pictures({ report }: { report: LabReport }) {
       ))}
       {histograms.length > 0 && (
         <section class="card" aria-label="Scores">
-          {histograms.map((data, i) => (
-            <Histogram key={i} data={data} />
-          ))}
+          <div class="lr-columns">
+            {histograms.map((data, i) => (
+              <Histogram key={i} data={data} />
+            ))}
+          </div>
         </section>
       )}
     </>

@@ -3,17 +3,19 @@ import type { ArmRow, ArmSpec } from '../../lab/types.ts';
 import { Signs } from '../../report/index.ts';
 import { StateMark } from '../components/Icon.tsx';
 import { count, duration, figure } from '../format.ts';
+import { type ArmState, armStates } from './arm-states.ts';
 import { Estimate } from './Estimate.tsx';
 import { FinalLook } from './FinalLook.tsx';
 import { atWork, lab } from './signals.ts';
-import { seedStates, statusOfView } from './state.ts';
+import { labStatus } from './state.ts';
 
 /** The arms and how far each is with each seed; what is at work now; signs of failure as they are seen. */
 export function Work() {
   const view = lab.value;
   const { manifest, report, signs, progress } = view;
   if (manifest === null) return <p class="muted">Reading the lab.</p>;
-  const status = statusOfView(view, atWork.value);
+  const status = labStatus(manifest, view.fingerprint, atWork.value);
+  const states = view.fingerprint === null ? null : armStates(manifest, view.fingerprint);
   return (
     <>
       {status === 'new' && <Estimate />}
@@ -65,6 +67,7 @@ export function Work() {
                 <ArmLine
                   key={arm.id}
                   arm={arm}
+                  states={states?.get(arm.id) ?? []}
                   row={report?.arms.find(({ id }) => id === arm.id)}
                   seeds={manifest.seeds}
                 />
@@ -79,10 +82,16 @@ export function Work() {
   );
 }
 
-function ArmLine({ arm, row, seeds }: { arm: ArmSpec; row: ArmRow | undefined; seeds: readonly number[] }) {
+interface ArmLineProps {
+  readonly arm: ArmSpec;
+  readonly states: readonly ArmState[];
+  readonly row: ArmRow | undefined;
+  readonly seeds: readonly number[];
+}
+
+function ArmLine({ arm, states, row, seeds }: ArmLineProps) {
   const main = lab.value.report?.mainMeasure;
   const figure = main === undefined ? undefined : row?.figures[main];
-  const states = row === undefined ? [] : seedStates(row, seeds.length);
   return (
     <tr>
       <th scope="row">{arm.name}</th>

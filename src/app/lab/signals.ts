@@ -12,6 +12,8 @@ export const labs = signal<readonly LabManifest[] | null>(null);
 export const labSizes = signal<ReadonlyMap<string, { readonly bytes: number; readonly changed: number }>>(
   new Map(),
 );
+/** Fingerprints of the labs' data sets, by the data set's id. */
+export const fingerprints = signal<ReadonlyMap<string, string>>(new Map());
 /** The form for a new lab; kept while one looks elsewhere. */
 export const draft = signal<Draft>(EMPTY_DRAFT);
 /** A lab that was not started and goes when the form makes another in its place. */

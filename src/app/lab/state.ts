@@ -1,11 +1,15 @@
 /** What the page knows of one lab: a pure reducer over its events and what is stored. No DOM, no signals. */
+import { duration } from '../../lab/format.ts';
 import type { ArmRow, LabEvent, LabManifest, LabProgress, LabReport, Sign } from '../../lab/types.ts';
+import { armStates } from './arm-states.ts';
 
 /** A failure sign as it was seen, and whose it is. */
 export type SeenSign = Sign & { readonly arm?: string; readonly seed?: number };
 
 export interface LabView {
   readonly manifest: LabManifest | null;
+  /** Of its data; null before that was read. */
+  readonly fingerprint: string | null;
   /** Of this sitting; null while nothing works. */
   readonly progress: LabProgress | null;
   /** Seen in this sitting, the newest last; one an arm, seed and kind. */
@@ -16,7 +20,14 @@ export interface LabView {
   readonly behind: number;
 }
 
-export const EMPTY_LAB: LabView = { manifest: null, progress: null, signs: [], report: null, behind: 0 };
+export const EMPTY_LAB: LabView = {
+  manifest: null,
+  fingerprint: null,
+  progress: null,
+  signs: [],
+  report: null,
+  behind: 0,
+};
 
 /** Folds events that arrived together. */
 export function reduceLab(view: LabView, events: readonly LabEvent[]): LabView {
@@ -61,26 +72,14 @@ export const LAB_STATUS_WORDS: Readonly<Record<LabStatus, string>> = {
   failed: 'finished, with failures',
 };
 
-/** As its pieces show, without reading more: for the list. */
-export function labStatus(manifest: LabManifest, atWork: boolean): LabStatus {
+/** As its pieces show. @param fingerprint of its data; null before that was read */
+export function labStatus(manifest: LabManifest, fingerprint: string | null, atWork: boolean): LabStatus {
   if (atWork) return 'running';
-  const pieces = Object.values(manifest.pieces);
-  if (pieces.length === 0) return 'new';
-  const evaluations = pieces.filter(({ kind, state }) => kind === 'evaluation' && state !== 'running');
-  const failed = pieces.some(({ state }) => state === 'failed');
-  if (pieces.some(({ state }) => state === 'running')) return 'stopped';
-  if (!failed && evaluations.length < manifest.arms.length * manifest.seeds.length) return 'stopped';
-  return failed ? 'failed' : 'finished';
-}
-
-/** As the arms of its report have it, where that was read. */
-export function statusOfView(view: LabView, atWork: boolean): LabStatus {
-  const { manifest, report } = view;
-  if (manifest === null) return 'new';
-  const byPieces = labStatus(manifest, atWork);
-  if (report === null || byPieces === 'running' || byPieces === 'new') return byPieces;
-  if (report.arms.some(({ state }) => state === 'waiting' || state === 'running')) return 'stopped';
-  return report.arms.some(({ state }) => state === 'failed') ? 'failed' : 'finished';
+  if (Object.keys(manifest.pieces).length === 0) return 'new';
+  const states = fingerprint === null ? [] : [...armStates(manifest, fingerprint).values()].flat();
+  if (fingerprint === null || states.some((state) => state === 'waiting' || state === 'running'))
+    return 'stopped';
+  return states.includes('failed') ? 'failed' : 'finished';
 }
 
 /** Arms that have ended, in whatever way. */
@@ -88,7 +87,8 @@ export function armsEnded(arms: readonly ArmRow[]): number {
   return arms.filter(({ state }) => state === 'done' || state === 'failed').length;
 }
 
-/** State of each seed of an arm, in the order of the lab's seeds; the arm's own where the report has only that. */
-export function seedStates(arm: ArmRow, seeds: number): readonly ArmRow['state'][] {
-  return arm.seedStates ?? Array.from({ length: seeds }, () => arm.state);
+/** Seconds that nobody knows exactly: 3179 -> "53 min". */
+export function roughly(seconds: number): string {
+  const step = seconds < 60 ? 1 : seconds < 600 ? 10 : seconds < 3 * 3600 ? 60 : 600;
+  return duration(Math.round(seconds / step) * step);
 }
