@@ -36,6 +36,12 @@ const QUIET_FLAGS = [
 
 const WEBGPU_FLAGS = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
 
+/**
+ * Without a display Linux has no GL of its own for the browser's other drawing, and Chromium then takes its emulation for
+ * WebGPU as well, whatever card there is (seen with an NVIDIA card's driver): Vulkan for all of it.
+ */
+const VULKAN_FLAGS = process.platform === 'linux' ? ['--use-angle=vulkan', '--disable-vulkan-surface'] : [];
+
 /** NET_LOG=FILE makes Chromium write down every request it makes, for those who want to see that none leaves. */
 const netLog = (): string[] => (process.env.NET_LOG ? [`--log-net-log=${process.env.NET_LOG}`] : []);
 
@@ -69,7 +75,7 @@ export function chromiumFlags(gpu: Gpu): string[] {
     case 'none':
       return [...QUIET_FLAGS, ...netLog(), '--disable-gpu'];
     case 'hardware':
-      return [...QUIET_FLAGS, ...netLog(), ...WEBGPU_FLAGS];
+      return [...QUIET_FLAGS, ...netLog(), ...WEBGPU_FLAGS, ...VULKAN_FLAGS];
     case 'software':
       return [...QUIET_FLAGS, ...netLog(), ...WEBGPU_FLAGS, '--use-webgpu-adapter=swiftshader'];
   }

@@ -76,7 +76,8 @@ const OPTIONS = {
 export function readLabArguments(argv: readonly string[]): LabCommand | 'help' {
   const flags = readFlags(argv, OPTIONS);
   if (flags.help) return 'help';
-  const config = readConfig(flags, labConfig(DEFAULT_CONFIG));
+  const embedded = flags.data === undefined || flags.data === 'default';
+  const config = readConfig(flags, labConfig(DEFAULT_CONFIG, embedded));
   const { plans, all } = readPlans(flags.plan ?? []);
   const axes = (flags.grid ?? []).map((text) => readAxis(text, config));
   if (plans.length + axes.length === 0) {

@@ -8,7 +8,14 @@ import { duration } from './progress.ts';
 import { table } from './summary.ts';
 
 /** Shown without their intervals beside the main measure: the report has all. */
-const BESIDE: readonly Measure[] = ['similarity', 'perplexity', 'tokens'];
+const BESIDE: readonly Measure[] = [
+  'accuracy',
+  'reward',
+  'winRateTarget',
+  'similarity',
+  'perplexity',
+  'tokens',
+];
 
 /** The table of arms, the findings, and the signs that were seen. */
 export function labSummary(report: LabReport): string {

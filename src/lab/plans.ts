@@ -5,6 +5,7 @@
 import {
   ConfigError,
   type ConfigKey,
+  DEFAULT_CONFIG,
   type FilterConfig,
   type RunConfig,
   setKey,
@@ -239,8 +240,23 @@ export interface PlanFacts {
  * The settings that the built-in plans start from: as many samples as the paper (32), which 16 negatives need. Settings
  * of one's own stay, but for fewer samples than the plan can do with.
  */
-export function labConfig(config: RunConfig): RunConfig {
-  return config.sample.n >= 32 ? config : setKey(config, 'sample.n', '32');
+export function labConfig(config: RunConfig, embedded = false): RunConfig {
+  const enough = config.sample.n >= 32 ? config : setKey(config, 'sample.n', '32');
+  return embedded ? quickly(enough) : enough;
+}
+
+/**
+ * On the embedded data a plan should take minutes: fewer prompts, and as many optimiser steps of them as a run has with
+ * all. Settings that were changed stay.
+ */
+function quickly(config: RunConfig): RunConfig {
+  const { data, sft, dpo: settings } = DEFAULT_CONFIG;
+  return {
+    ...config,
+    data: config.data.limit === data.limit ? { ...config.data, limit: 600 } : config.data,
+    sft: config.sft.batch === sft.batch ? { ...config.sft, batch: 8 } : config.sft,
+    dpo: config.dpo.batch === settings.batch ? { ...config.dpo, batch: 8 } : config.dpo,
+  };
 }
 
 /** @throws ConfigError where the data lack what the plan needs */

@@ -27,7 +27,7 @@ export function FalseNegatives({ data }: { data: FalseNegativesData }) {
     <>
       <p class="lr-lead">{prose(data.verdict)}</p>
       <p class="lr-muted">
-        {count(data.responses)} sampled answers to the training prompts, judged by {JUDGES[data.judge]}.{' '}
+        {count(data.responses)} answers sampled to the training prompts, judged by {JUDGES[data.judge]}.{' '}
         {data.auc === null
           ? 'All answers are alike to the judge, so there is nothing to separate.'
           : `Area under the ROC curve ${plainText(data.auc)}, n = ${count(data.auc.n)}; 0.5 is chance, 1 separates all.`}

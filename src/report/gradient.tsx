@@ -11,6 +11,7 @@ const HEIGHT = 170;
 /** What is known beside the curves: each figure with its interval and what it means. */
 export function gradientFacts(data: GradientStudy): { what: string; value: string; help: string }[] {
   const { batch, fromPrompts, slope, direction, balanced } = data;
+  if (data.points.length === 0) return [];
   const fact = (what: string, figure: Figure | undefined, help: string) =>
     figure ? [{ what, value: `${plainText(figure)}, n = ${basis(figure)}`, help }] : [];
   return [
@@ -80,7 +81,7 @@ export function Gradient({ data }: { data: GradientStudy }) {
           </div>
         ))}
       </dl>
-      {cosines.length === 0 && (
+      {data.points.length > 0 && cosines.length === 0 && (
         <p class="lr-muted">The data has no balanced pairs, so there is no angle to compare.</p>
       )}
     </>

@@ -1,7 +1,7 @@
 /** Diagnosis and failure signs of a report in Markdown. Pure. */
 import { count } from '../lab/format.ts';
 import { plainText, withInterval } from '../lab/measures.ts';
-import type { LabReport } from '../lab/types.ts';
+import type { GradientStudy, LabReport } from '../lab/types.ts';
 import { gradientFacts } from './gradient.tsx';
 import { lines, MARK, md, mdTable } from './markdown-text.ts';
 import { basis } from './marks.tsx';
@@ -46,16 +46,7 @@ export function diagnosisMarkdown({ diagnosis: { falseNegatives, diversity, grad
       ? [
           '## Why: the gradient',
           md(gradient.verdict),
-          mdTable(
-            ['k', 'noise', 'of it from the draw of answers', 'cosine to balanced pairs', 'n'],
-            gradient.points.map(({ negatives, noise, draw, cosine }) => [
-              String(negatives),
-              plainText(noise),
-              draw ? plainText(draw) : '–',
-              cosine ? plainText(cosine) : '–',
-              basis(noise),
-            ]),
-          ),
+          gradient.points.length === 0 ? '' : gradientTable(gradient.points),
           gradientFacts(gradient)
             .map(({ what, value, help }) => `- ${what}: ${value}. ${md(help)}`)
             .join('\n'),
@@ -73,4 +64,17 @@ export function signsMarkdown(report: LabReport): string {
     return `- **${SIGN_WORDS[group.state]}**: **${md(group.title)}** ${parts.map(md).join(' ')}`;
   });
   return lines('## Signs of failure', items.join('\n'));
+}
+
+function gradientTable(points: GradientStudy['points']): string {
+  return mdTable(
+    ['k', 'noise', 'of it from the draw of answers', 'cosine to balanced pairs', 'n'],
+    points.map(({ negatives, noise, draw, cosine }) => [
+      String(negatives),
+      plainText(noise),
+      draw ? plainText(draw) : '–',
+      cosine ? plainText(cosine) : '–',
+      basis(noise),
+    ]),
+  );
 }

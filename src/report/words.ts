@@ -33,9 +33,13 @@ function best(report: LabReport): string {
     const figure = arm.figures[main];
     return figure && Number.isFinite(figure.value) ? [{ arm, figure }] : [];
   });
-  const [first, ...rest] = measuredArms;
+  // The reference comes first: an arm that only equals it is not better.
+  const [first, ...rest] = measuredArms.sort(
+    (a, b) => Number(b.arm.id === reference) - Number(a.arm.id === reference),
+  );
   if (first === undefined) return 'No arm has been measured yet.';
-  const top = rest.reduce((a, b) => (lower === b.figure.value < a.figure.value ? b : a), first);
+  const better = (a: number, b: number) => (lower ? a < b : a > b);
+  const top = rest.reduce((a, b) => (better(b.figure.value, a.figure.value) ? b : a), first);
   const label = MEASURE_INFO[main].label;
   const value = measured(main, top.figure.value);
   const gain = top.arm.gain[main];

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freshDist } from '../../scripts/headless/build.ts';
 import type { Comparison, LabReport } from '../../src/lab/types.ts';
+import { readNetLog } from '../fixtures/net-log.ts';
 import { writeReward } from '../fixtures/reward-folder.ts';
 import { oneLayer } from '../fixtures/small-run.ts';
 
@@ -51,9 +52,9 @@ afterAll(async () => {
 });
 
 /** @param stopAt Ctrl-C as soon as a line of the output matches */
-async function lab(out: string, more: readonly string[] = [], stopAt?: RegExp) {
+async function lab(out: string, more: readonly string[] = [], stopAt?: RegExp, netLog = '') {
   const args = ['--import', 'tsx', join(ROOT, 'scripts/lab.ts'), ...common, '--out', out, ...more];
-  const child = spawn(process.execPath, args, { cwd: ROOT });
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, NET_LOG: netLog } });
   started.push(child);
   let text = '';
   let stopped = false;
@@ -156,11 +157,17 @@ test('stopped in the middle, the same command goes on, to the same figures and a
   expect(existsSync(join(out, '.lab'))).toBe(false);
 }, 600_000);
 
-test('--check tells the arms and what they would take, and leaves nothing', async () => {
-  const out = join(scratch, 'checked');
-  const { code, text } = await lab(out, ['--check']);
+test('--check tells the arms and what they would take, leaves nothing, and asks nobody else', async () => {
+  const [out, log] = [join(scratch, 'checked'), join(scratch, 'requests.json')];
+  const { code, text } = await lab(out, ['--check'], undefined, log);
   expect(code, text).toBe(0);
   expect(text).toMatch(/3 arms with 2 seeds share \d+ pieces of work/);
   expect(text).toMatch(/12 to train on, 4 held out/);
   expect(existsSync(out)).toBe(false);
+  const { requests, connections, lookups } = await readNetLog(log);
+  const asked = requests.filter(({ initiator }) => initiator !== 'not an origin').map(({ url }) => url);
+  expect(asked.length).toBeGreaterThan(10);
+  expect(asked.filter((url) => !url.startsWith('http://lab.localhost/'))).toEqual([]);
+  expect(connections.filter((address) => !address.startsWith('127.0.0.1:'))).toEqual([]);
+  expect(lookups).toEqual([]);
 }, 300_000);

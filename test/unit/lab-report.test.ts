@@ -266,6 +266,25 @@ test('figures that are no numbers are shown as none', () => {
   }
 });
 
+test('a gradient that was not measured says so, and nothing else', () => {
+  const all = texts({
+    ...report,
+    diagnosis: { gradient: { points: [], verdict: 'Not measured: too few.' } },
+  });
+  const words = wellFormed(all('report.html')).text;
+  expect(words).toContain('Not measured: too few.');
+  expect(words).not.toContain('balanced pairs');
+  expect(all('report.md')).not.toContain('| k |');
+});
+
+test('an arm that only equals the reference is not called better', () => {
+  const sft = report.arms.find(({ id }) => id === report.reference);
+  if (sft === undefined) throw new Error('no reference');
+  const same = { ...sft, id: 'same', name: 'the same', gain: { accuracy: figureOf(0, 0.01) } };
+  const words = wellFormed(texts({ ...report, arms: [same, sft] })('report.html')).text;
+  expect(words).toContain('Best of the arms is “SFT”');
+});
+
 test('what a reader must know before trusting the figures is said first', () => {
   const note = (changes: Partial<LabReport>) =>
     wellFormed(texts({ ...report, ...changes })('report.html')).text;
