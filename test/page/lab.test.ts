@@ -71,6 +71,11 @@ test(
     await page.getByLabel('Seeds').fill('1');
     await page.getByLabel('Set aside for a last look').fill('40');
     await page.getByLabel('Name', { exact: true }).fill('Two <b>betas</b>');
+    const reward = page.getByRole('region', { name: 'Reward model' });
+    await reward.getByRole('button', { name: 'Choose a reward model' }).click();
+    await reward.getByRole('tab', { name: /^On this device/ }).click();
+    await reward.getByRole('button', { name: 'Use Example reward model' }).click();
+    await reward.getByRole('heading', { name: 'Scored by the example reward model' }).waitFor();
     await page.getByText('3 arms × 1 seed.').waitFor();
     await page.getByRole('button', { name: 'Make the lab' }).click();
 
@@ -116,6 +121,9 @@ test(
     await expect.poll(() => page.locator('.arm-states tbody tr').count()).toBe(3);
     await expect.poll(() => page.locator('.arm-states').getByLabel('done').count()).toBe(3);
     expect((await manifest()).config.data.heldOut).toBe(5);
+    expect(await manifest()).toMatchObject({ rewardModel: 'default', reward: { name: 'default-reward' } });
+    const scored = (await pieces()).filter(({ kind }) => kind === 'reward');
+    expect(scored.map(({ state }) => state)).toEqual(['done', 'done', 'done']);
   },
   2 * LONG,
 );

@@ -49,6 +49,8 @@ test('plans, grids and seeds become what a lab is made of', () => {
   // 16 negatives need more answers than a run samples by default.
   expect(command.config.sample.n).toBe(32);
   expect(DEFAULT_CONFIG.sample.n).toBeLessThan(32);
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ config: { sample: { n: 16 } } }));
+  expect(read('--plan', 'negatives', '--config', join(folder, 'run.json')).config.sample.n).toBe(32);
   expect(read('--plan', 'all').plans).toHaveLength(5);
   const grid = read('--grid', 'dpo.beta=0.05,0.1', '--grid', 'dpo.negatives=1,2', '--set', 'sample.n=8');
   expect(grid.axes).toEqual([
