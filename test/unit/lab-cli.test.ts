@@ -120,7 +120,7 @@ test('a lab’s folder goes on with the same settings, and with no others', asyn
   // The same addresses: they are part of the lab's settings, and what a browser stores belongs to its origin.
   expect(again.identity).toEqual(first.identity);
   await expect(LabFolder.open(out, { ...asked, seeds: [1] })).rejects.toThrow(
-    /begun with other settings \(seeds\): repeat its command.*delete .*\.lab/,
+    /holds a lab that differs in seeds: repeat its command.*delete .*\.lab/,
   );
   writeFileSync(join(out, '.lab', 'asked.json'), '{"asked": ');
   await expect(LabFolder.open(out, asked)).rejects.toThrow('by another version');
