@@ -71,9 +71,16 @@ export function outPath(value: string): string {
   return out;
 }
 
-/** Defaults, then --config, then the flags, then --set: the later, the stronger. */
-export function readConfig(flags: SettingFlags, defaults = DEFAULT_CONFIG): RunConfig {
-  let config = flags.config === undefined ? defaults : readConfigFile(flags.config);
+/**
+ * Defaults, then --config, then the flags, then --set: the later, the stronger.
+ *
+ * @param start what a command makes of the settings that it starts from
+ */
+export function readConfig(
+  flags: SettingFlags,
+  start: (config: RunConfig) => RunConfig = (config) => config,
+): RunConfig {
+  let config = start(flags.config === undefined ? DEFAULT_CONFIG : readConfigFile(flags.config));
   const assignments = (['model', 'embedder', 'backend'] as const).flatMap(
     (key): [string, string, string][] => {
       const value = flags[key];

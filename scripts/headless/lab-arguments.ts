@@ -77,7 +77,7 @@ export function readLabArguments(argv: readonly string[]): LabCommand | 'help' {
   const flags = readFlags(argv, OPTIONS);
   if (flags.help) return 'help';
   const embedded = flags.data === undefined || flags.data === 'default';
-  const config = readConfig(flags, labConfig(DEFAULT_CONFIG, embedded));
+  const config = readConfig(flags, (before) => labConfig(before, embedded));
   const { plans, all } = readPlans(flags.plan ?? []);
   const axes = (flags.grid ?? []).map((text) => readAxis(text, config));
   if (plans.length + axes.length === 0) {

@@ -52,7 +52,7 @@ export class LabFolder {
         return new LabFolder(folder, { host: HOST, token: kept.token }, true);
       }
       throw new UsageError(
-        `--out ${out} holds a lab that was begun ${kept === null ? 'by another version' : `with other settings (${other.join(', ')})`}: ` +
+        `--out ${out} holds a lab that ${kept === null ? 'was begun by another version' : `differs in ${other.join(', ')}`}: ` +
           `repeat its command to go on with it, name another folder, or delete ${folder} to begin anew.`,
       );
     }

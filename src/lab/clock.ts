@@ -1,6 +1,6 @@
 /** How long a lab will take: amounts of work at guessed or measured speeds, corrected by what pieces have really taken. */
 import { type Amount, amountOf, type LabLengths } from './amounts.ts';
-import type { LabManifest } from './types.ts';
+import type { LabManifest, PieceKind } from './types.ts';
 import { openKey, type Work, type WorkPlan } from './work.ts';
 
 /** Seconds a token, or a text. */
@@ -27,8 +27,15 @@ export function secondsOf(amount: Amount, speeds: Speeds): number {
   );
 }
 
-/** Even a piece with nothing to compute opens and stores something. */
-const LEAST = 0.05;
+/** Seconds that a piece takes however little it computes: graphs are made, records stored. */
+const LEAST: Readonly<Record<PieceKind, number>> = {
+  data: 0.1,
+  policy: 1,
+  answers: 0.5,
+  evaluation: 1,
+  reward: 0.1,
+  diagnosis: 2,
+};
 
 export class Clock {
   /** Seconds by key, at the speeds given. */
@@ -40,7 +47,9 @@ export class Clock {
     speeds: Speeds,
   ) {
     this.predicted = new Map(
-      plan.works.map((work) => [work.key, LEAST + secondsOf(amountOf(work, plan, lengths), speeds)] as const),
+      plan.works.map(
+        (work) => [work.key, LEAST[work.kind] + secondsOf(amountOf(work, plan, lengths), speeds)] as const,
+      ),
     );
   }
 
@@ -59,7 +68,7 @@ export class Clock {
     for (const work of this.plan.works) {
       const piece = pieces[work.key];
       if (piece?.state !== 'done') continue;
-      const predicted = this.predicted.get(work.key) ?? LEAST;
+      const predicted = this.predicted.get(work.key) ?? LEAST[work.kind];
       // Reading the data says nothing of how fast the model is.
       if (work.kind !== 'data') add('all', piece.seconds, predicted);
       add(kindOf(work), piece.seconds, predicted);
@@ -71,7 +80,7 @@ export class Clock {
     return new Map(
       this.plan.works.map((work) => {
         const piece = pieces[work.key];
-        const expected = (this.predicted.get(work.key) ?? LEAST) * ratio(kindOf(work));
+        const expected = (this.predicted.get(work.key) ?? LEAST[work.kind]) * ratio(kindOf(work));
         return [work.key, piece?.state === 'done' ? piece.seconds : expected] as const;
       }),
     );

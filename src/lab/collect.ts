@@ -7,7 +7,15 @@ import { allKeys } from './judges/comparisons.ts';
 import type { LabContext } from './run.ts';
 import { splitHeldOut } from './split.ts';
 import type { ArmAnswers, LabManifest, LabStore, RewardRecord, Split } from './types.ts';
-import { type ArmWork, mostNegatives, openKey, planWork, type Work, type WorkPlan } from './work.ts';
+import {
+  type ArmWork,
+  firstAnswers,
+  mostNegatives,
+  openKey,
+  planWork,
+  type Work,
+  type WorkPlan,
+} from './work.ts';
 
 /** Prompts whose answers are looked at for signs before training. */
 const LOOKED_AT = 200;
@@ -133,9 +141,7 @@ async function placesIn(
 
 /** What the first seed's answers say before any arm has trained. */
 async function before(store: LabStore, manifest: LabManifest, plan: WorkPlan): Promise<LabInput['signs']> {
-  const answers = plan.works.find(
-    (work) => work.kind === 'answers' && work.source === 'own' && work.round === 0,
-  );
+  const answers = firstAnswers(plan, manifest.seeds[0] ?? 0);
   if (!answers || manifest.pieces[answers.key]?.state !== 'done') return [];
   const responses = await store.piece(answers.key).responses(0, LOOKED_AT);
   const { n } = answers.config.sample;

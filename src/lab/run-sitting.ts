@@ -188,9 +188,12 @@ export class Sitting {
         pieces[other.key] !== undefined,
     );
     if (others || answers?.kind !== 'answers' || answers.source !== 'own') return;
-    const responses = await this.context.store.piece(work.answers).responses(0, LOOKED_AT);
     const { n } = answers.config.sample;
-    const sign = signBefore(responses, { n, negatives: mostNegatives(this.plan, work.answers) });
+    const negatives = mostNegatives(this.plan, work.answers);
+    // All are taken, as SPIN does: there is no choice to be too small.
+    if (n <= negatives) return;
+    const responses = await this.context.store.piece(work.answers).responses(0, LOOKED_AT);
+    const sign = signBefore(responses, { n, negatives });
     if (sign.state === 'seen')
       this.context.emit({ type: 'sign', arm: this.armOf(work), seed: work.seed, sign });
   }

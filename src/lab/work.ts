@@ -3,7 +3,7 @@
  * within a seed what others need first. Pure: the same lab and data give the same keys, today and in a later sitting.
  */
 import type { RunConfig } from '../pipeline/config.ts';
-import { keyOf } from './keys.ts';
+import { canonical, keyOf } from './keys.ts';
 import { configOf, roundOf } from './resolve.ts';
 import type { LabManifest, NegativesSpec, PieceKind, PolicySpec, Split, TrainedSpec } from './types.ts';
 
@@ -131,12 +131,18 @@ export function mostNegatives({ works }: WorkPlan, answers: string): number {
 class Planner implements WorkPlan {
   readonly byKey = new Map<string, Work>();
   readonly arms: ArmWork[] = [];
+  /** Of the policies that are an arm's last: what is on the way of several is called by its own arm. */
+  private readonly names: ReadonlyMap<string, string>;
 
   constructor(
     private readonly manifest: LabManifest,
     private readonly fingerprint: string,
     private readonly split: Split,
-  ) {}
+  ) {
+    this.names = new Map(
+      [...manifest.arms].reverse().map(({ policy, name }) => [canonical(policy), name] as const),
+    );
+  }
 
   get works(): readonly Work[] {
     return [...this.byKey.values()];
@@ -220,7 +226,8 @@ class Planner implements WorkPlan {
   }
 
   private policy(spec: TrainedSpec, name: string, seed: number): PolicyWork {
-    return spec.kind === 'sft' ? this.sft(spec, name, seed) : this.dpo(spec, name, seed);
+    const own = this.names.get(canonical(spec)) ?? name;
+    return spec.kind === 'sft' ? this.sft(spec, own, seed) : this.dpo(spec, own, seed);
   }
 
   private sft(spec: Extract<TrainedSpec, { kind: 'sft' }>, name: string, seed: number): SftWork {
@@ -238,7 +245,7 @@ class Planner implements WorkPlan {
       }),
       kind: 'policy',
       stage: 'sft',
-      label: this.label(as ? name : 'SFT', seed),
+      label: this.label(as ? name : spec.set ? `SFT of ${name}` : 'SFT', seed),
       ...{ seed, config },
       needs: [data.key, ...(as ? [as.key] : [])],
       data: data.key,
@@ -249,7 +256,7 @@ class Planner implements WorkPlan {
   private dpo(spec: Extract<TrainedSpec, { kind: 'dpo' }>, name: string, seed: number): DpoWork {
     const config = configOf(this.manifest.config, spec, seed);
     const round = roundOf(spec.from);
-    const below = round > 1 ? `${name}, round ${round}` : `${name}, round 1`;
+    const below = round > 0 ? `${name}, round ${round}` : name;
     const from = this.policy(spec.from, below, seed);
     const answers = this.answers(spec.negatives.source, from, config, round);
     const { marks } = this.manifest;
@@ -285,7 +292,9 @@ class Planner implements WorkPlan {
       rejected: {},
       imported: { file: this.manifest.importedId ?? '' },
     }[source];
-    const whose = { own: 'answers', rejected: 'rejected answers', imported: 'other models’ answers' }[source];
+    const { n } = config.sample;
+    const own = n === 1 ? 'an answer' : `${n} answers`;
+    const whose = { own, rejected: 'rejected answers', imported: 'other models’ answers' }[source];
     const { seed } = policy;
     return this.add<AnswersWork>({
       key: keyOf({
@@ -306,10 +315,7 @@ class Planner implements WorkPlan {
 
   /** Of the answers of the lab's own SFT policy, where an arm uses them. */
   private diagnosis(seed: number): void {
-    const answers = this.works.find(
-      (work): work is AnswersWork =>
-        work.kind === 'answers' && work.source === 'own' && work.round === 0 && work.seed === seed,
-    );
+    const answers = firstAnswers(this, seed);
     if (!answers) return;
     const { config, rewardModel = null, marks } = this.manifest;
     this.add<DiagnosisWork>({
@@ -328,4 +334,12 @@ class Planner implements WorkPlan {
       answers: answers.key,
     });
   }
+}
+
+/** A seed's own answers of SFT that say most of it: those of the arms that sample the most. */
+export function firstAnswers({ works }: Pick<WorkPlan, 'works'>, seed: number): AnswersWork | undefined {
+  return works
+    .flatMap((work) => (work.kind === 'answers' ? work : []))
+    .filter((work) => work.source === 'own' && work.round === 0 && work.seed === seed)
+    .sort((a, b) => b.config.sample.n - a.config.sample.n)[0]; // stable: of equals the first
 }

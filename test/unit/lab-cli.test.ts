@@ -49,6 +49,8 @@ test('plans, grids and seeds become what a lab is made of', () => {
   // 16 negatives need more answers than a run samples by default.
   expect(command.config.sample.n).toBe(32);
   expect(DEFAULT_CONFIG.sample.n).toBeLessThan(32);
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ config: { sample: { n: 16 } } }));
+  expect(read('--plan', 'negatives', '--config', join(folder, 'run.json')).config.sample.n).toBe(32);
   expect(read('--plan', 'all').plans).toHaveLength(5);
   const grid = read('--grid', 'dpo.beta=0.05,0.1', '--grid', 'dpo.negatives=1,2', '--set', 'sample.n=8');
   expect(grid.axes).toEqual([
@@ -118,7 +120,7 @@ test('a lab’s folder goes on with the same settings, and with no others', asyn
   // The same addresses: they are part of the lab's settings, and what a browser stores belongs to its origin.
   expect(again.identity).toEqual(first.identity);
   await expect(LabFolder.open(out, { ...asked, seeds: [1] })).rejects.toThrow(
-    /begun with other settings \(seeds\): repeat its command.*delete .*\.lab/,
+    /holds a lab that differs in seeds: repeat its command.*delete .*\.lab/,
   );
   writeFileSync(join(out, '.lab', 'asked.json'), '{"asked": ');
   await expect(LabFolder.open(out, asked)).rejects.toThrow('by another version');

@@ -95,7 +95,7 @@ describe('a lab on the default model (WASM in Node)', () => {
     expect(labels(events, 'running')).toEqual(labels(events, 'done'));
     expect(labels(events, 'done')).toEqual([
       ...['data', 'SFT', 'evaluation of SFT', 'evaluation of base model'],
-      ...['answers for SFT', 'Self-Contrast', 'evaluation of Self-Contrast'],
+      ...['6 answers for SFT', 'Self-Contrast', 'evaluation of Self-Contrast'],
       ...['k = 1', 'evaluation of k = 1', 'k = 2', 'evaluation of k = 2', 'diagnosis'],
     ]);
     const [k1, k2] = [piece(whole, 'k = 1')?.figures, piece(whole, 'k = 2')?.figures];
@@ -140,7 +140,7 @@ describe('a lab on the default model (WASM in Node)', () => {
 
   test('stopped anywhere, it ends with the same bits', async () => {
     let lab = memoryLab(labManifest(config, { arms: named(baselines, 'sft', 'self-contrast') }), dataset);
-    const stops = ['SFT', 'answers for SFT', 'Self-Contrast', 'evaluation of Self-Contrast'];
+    const stops = ['SFT', '6 answers for SFT', 'Self-Contrast', 'evaluation of Self-Contrast'];
     for (const label of stops) {
       const abort = new AbortController();
       const emit = (event: LabEvent) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { equalEpochs, targetTokens, unitsOf } from '../../src/lab/compute.ts';
 import { keyOf } from '../../src/lab/keys.ts';
-import { planOf, together } from '../../src/lab/plans.ts';
+import { gridPlan, planOf, together } from '../../src/lab/plans.ts';
 import { drawOf, poolFlags } from '../../src/lab/pools.ts';
 import type { LabManifest } from '../../src/lab/types.ts';
 import { planWork } from '../../src/lab/work.ts';
@@ -36,9 +36,10 @@ test('four plans share the data, and a seed its SFT, its samples and the pieces 
     works.filter((work) => work.kind === kind && also(work.label)).length;
   expect(count('data')).toBe(1);
   expect(count('policy', (label) => label.startsWith('SFT, seed'))).toBe(3);
-  expect(count('answers', (label) => label.startsWith('answers for SFT'))).toBe(3);
+  // SPIN samples one answer of its own.
+  expect(count('answers', (label) => /^(an answer|\d+ answers) for SFT, seed/.test(label))).toBe(6);
   // SPIN's second and third iteration, and Self-Contrast's second.
-  expect(count('answers', (label) => label.startsWith('answers for') && !label.includes('for SFT'))).toBe(9);
+  expect(count('answers', (label) => /^(an answer|\d+ answers) for (?!SFT,)/.test(label))).toBe(9);
   expect(count('diagnosis')).toBe(1);
   expect(arms.length).toBe(3 * all.arms.length);
   // Arms with the same policy are one arm, whichever plans they come from.
@@ -77,6 +78,33 @@ test('other settings, marks, data and seeds change the pieces that depend on the
       .works.filter(({ key }) => !known.has(key))
       .every((w) => w.seed === 4),
   ).toBe(true);
+});
+
+test('a grid shares what its settings do not touch, and opens each model once a seed', () => {
+  const { arms, info } = gridPlan(
+    [
+      { key: 'precision', values: ['f32', 'f16', 'q8'] },
+      { key: 'dpo.beta', values: [0.1, 0.2] },
+    ],
+    config,
+  );
+  const { works } = planWork(labManifest(config, { arms, plans: [info], seeds: [1, 2] }), 'data');
+  const of = (kind: string) => works.filter((work) => work.kind === kind && work.seed === 1);
+  // The tokens are the same whatever the weights are kept as; SFT is not, but does not read beta.
+  expect(works.filter(({ kind }) => kind === 'data').length).toBe(1);
+  expect(of('policy').map(({ label }) => label)).toEqual([
+    ...['SFT, seed 1', 'precision = f32, dpo.beta = 0.1, seed 1', 'precision = f32, dpo.beta = 0.2, seed 1'],
+    'SFT of precision = f16, dpo.beta = 0.1, seed 1',
+    ...['precision = f16, dpo.beta = 0.1, seed 1', 'precision = f16, dpo.beta = 0.2, seed 1'],
+    'SFT of precision = q8, dpo.beta = 0.1, seed 1',
+    ...['precision = q8, dpo.beta = 0.1, seed 1', 'precision = q8, dpo.beta = 0.2, seed 1'],
+  ]);
+  expect(of('answers').length).toBe(3);
+  const opened = works
+    .filter(({ kind }) => kind === 'policy')
+    .map(({ config: { precision }, seed }) => `${seed} ${precision}`);
+  const changes = opened.filter((one, i) => one !== opened[i - 1]);
+  expect(changes.length).toBe(new Set(opened).size);
 });
 
 const responses = (texts: readonly string[], similarities: readonly number[]): PromptResponses => ({

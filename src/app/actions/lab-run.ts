@@ -2,8 +2,9 @@
 import { batch } from '@preact/signals';
 import type { LabEstimate, LabEvent, Split } from '../../lab/types.ts';
 import { callWorker, closeWorker, runStoredLab, WorkerCrash, workerRuns } from '../client.ts';
+import { host } from '../host.ts';
 import { type Doing, doing, estimating, lab, labTab, lockOf, split, suspects } from '../lab/signals.ts';
-import { labStatus, reduceLab } from '../lab/state.ts';
+import { LAB_STATUS_WORDS, type LabStatus, labStatus, reduceLab } from '../lab/state.ts';
 import { RunLocked, withRun } from '../locks.ts';
 import { crashProblem, problemOf } from '../problems.ts';
 import { activity, labAtWork, type Problem, problem, said } from '../signals.ts';
@@ -119,15 +120,16 @@ async function work(id: string, part: Split): Promise<void> {
       failure,
       'Everything finished before is stored on this device.',
     );
-  await afterWork(id, part);
-  const name = lab.value.manifest?.name ?? 'The lab';
+  const { name, status } = await afterWork(id, part);
   if (asked) announce('Paused. Everything finished is stored.');
-  else if (failure === null) announce(`${name} is finished.`);
+  else if (failure === null) announce(`${name} is ${LAB_STATUS_WORDS[status]}.`);
 }
 
-/** Reads what is stored, and shows what came of it. */
-async function afterWork(id: string, part: Split): Promise<void> {
+/** Reads what is stored, and shows what came of it where the lab is still the open one. */
+async function afterWork(id: string, part: Split): Promise<{ name: string; status: LabStatus }> {
   const manifest = await (await labStore(id)).manifest();
+  const { fingerprint } = await (await host.data()).info(manifest.datasetId);
+  const status = labStatus(manifest, fingerprint, false);
   if (lab.value.manifest?.id === id) {
     batch(() => {
       lab.value = { ...lab.value, manifest };
@@ -136,10 +138,10 @@ async function afterWork(id: string, part: Split): Promise<void> {
       estimating.value = null;
     });
     await refreshReport();
-    const status = labStatus(manifest, lab.value.fingerprint, false);
     if (status === 'finished' || status === 'failed') labTab.value = 'results';
   }
   await measureStorage();
+  return { name: manifest.name, status };
 }
 
 /** Stops at the next safe point; the model stays loaded. */

@@ -36,7 +36,8 @@ export function Blind({ onClose }: { onClose: () => void }) {
     // On the document: a button that was pressed may be gone with its question, and the focus with it.
     const keys = (event: KeyboardEvent) => {
       const elsewhere =
-        event.target instanceof Element && event.target.closest('input, select, textarea, .menu');
+        event.target instanceof Element &&
+        event.target.closest('input, select, textarea, .menu, [role="tablist"]');
       if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
       const what = blindKey(event.key);
       if (what === null) return;

@@ -20,7 +20,7 @@ export function PlanCards({ draft, settings, facts, onChange }: PlanCardsProps) 
       {PLAN_IDS.map((id) => {
         // Before a file is given, the plan is shown as it would be with as many answers as the run's own negatives.
         const given = draft.imported?.answers ?? facts.imported;
-        const imported = given > 0 ? given : settings.dpo.negatives;
+        const imported = given > 0 ? given : Math.max(1, settings.dpo.negatives);
         const { info, arms } = planOf(id, settings, { ...facts, imported });
         const on = draft.plans.includes(id);
         return (
