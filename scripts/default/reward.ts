@@ -1,12 +1,15 @@
 /**
  * Writes a small reward model of the default domain, in the layout of a classifier of sequences with one label.
  *
- * npx tsx scripts/default/reward.ts [--questions 60000] [--epochs 4] [--seed 1] [--out public/models/default-reward]
+ * npx tsx scripts/default/reward.ts [--questions 60000] [--epochs 4] [--seed 1] [--leave-out]
+ *   [--out public/models/default-reward]
  *
  * It is a logistic regression on which words of an answer come with which words of its question, with the pairs' weights
  * factorised (Rendle 2010, Factorization Machines, ICDM): a vector for each word of a question and one for each word of
  * an answer, their products summed, and a weight for each word of an answer. It knows no order, so it can't tell who
- * has what. It is taught with right and careless answers of this folder's generator, never those of a run.
+ * has what. It is taught with right and careless answers of this folder's generator, to whatever it asks: like the
+ * graders a judge should know the answers, and no policy is trained on its scores. With --leave-out it is not taught the
+ * questions of the splits that are held out, which shows how much of its worth is knowing them.
  */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,8 +20,9 @@ import { encodeModel } from '../../src/graph/encode.ts';
 import { Graph, type Value } from '../../src/graph/index.ts';
 import { shuffle, stream } from '../../src/model/random.ts';
 import { folder } from '../lib/native.ts';
-import { ask } from './questions.ts';
+import { ask, type Question } from './questions.ts';
 import { Rng } from './rng.ts';
+import { splitsOf } from './splits.ts';
 
 const folderOf = (name: string) => fileURLToPath(new URL(`../../public/models/${name}`, import.meta.url));
 const EMBEDDER = folderOf('default-embedder');
@@ -27,6 +31,7 @@ const { values } = parseArgs({
     questions: { type: 'string', default: '60000' },
     epochs: { type: 'string', default: '4' },
     seed: { type: 'string', default: '1' },
+    'leave-out': { type: 'boolean', default: false },
     out: { type: 'string', default: folderOf('default-reward') },
   },
 });
@@ -49,13 +54,25 @@ interface Taught {
   readonly careless: string;
 }
 
-const questions = (rng: Rng, count: number): Taught[] =>
-  Array.from({ length: count }, () => {
-    const { prompt, target, careless } = ask(rng);
-    return { prompt, right: target, careless };
-  });
+const taughtOf = ({ prompt, target, careless }: Question): Taught => ({ prompt, right: target, careless });
 
-const lessons = questions(new Rng(seed), Number(values.questions));
+/** Questions of the splits that nobody trains on. */
+const kept = splitsOf()
+  .filter(({ name }) => name !== 'train')
+  .flatMap(({ rows }) => rows);
+
+function lessonsOf(rng: Rng, count: number): Taught[] {
+  // A question has one key however it is phrased.
+  const keys = new Set(values['leave-out'] ? kept.map(({ key }) => key) : []);
+  const list: Taught[] = [];
+  while (list.length < count) {
+    const question = ask(rng);
+    if (!keys.has(question.key)) list.push(taughtOf(question));
+  }
+  return list;
+}
+
+const lessons = lessonsOf(new Rng(seed), Number(values.questions));
 const tokenizerJson = await reduced();
 const vocabulary = Object.keys(tokenizerJson.model.vocab).length;
 const tokenizer = new PreTrainedTokenizer(tokenizerJson, await json('tokenizer_config.json'));
@@ -136,7 +153,7 @@ class Weights {
 }
 
 const taught = examples(lessons);
-const held = examples(questions(new Rng(seed + 7919), 2000));
+const held = examples(kept.map(taughtOf));
 const prompts = new Weights(WIDTH, 0.3, 'prompts');
 const answers = new Weights(WIDTH, 0.3, 'answers');
 const alone = new Weights(1, 0, 'alone');
@@ -164,7 +181,7 @@ for (let epoch = 1; epoch <= Number(values.epochs); epoch++) {
   }
   const right = held.filter((example) => example.label * score(example) > 0).length;
   console.log(
-    `epoch ${epoch}: loss ${(loss / taught.length).toFixed(4)}, ${((100 * right) / held.length).toFixed(1)} % of ${held.length} unseen answers told right`,
+    `epoch ${epoch}: loss ${(loss / taught.length).toFixed(4)}, ${((100 * right) / held.length).toFixed(1)} % of ${held.length} answers to held-out questions told right`,
   );
 }
 
