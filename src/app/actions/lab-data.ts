@@ -1,6 +1,7 @@
 /** The data that a lab is made on, other models' answers to them, and what the plans need to know of both. */
 import { answersAPrompt, importedAnswers, importedText } from '../../lab/imported.ts';
-import type { PlanFacts } from '../../lab/plans.ts';
+import { labConfig, type PlanFacts } from '../../lab/plans.ts';
+import type { RunConfig } from '../../pipeline/config.ts';
 import { isFinal } from '../../pipeline/prepare.ts';
 import type { DataRow } from '../../pipeline/types.ts';
 import { callback } from '../client.ts';
@@ -10,6 +11,7 @@ import { EXAMPLE_NAME, exampleLabData } from '../example.ts';
 import { host } from '../host.ts';
 import type { Draft, ImportedFile } from '../lab/draft.ts';
 import { problemOf } from '../problems.ts';
+import { config } from '../settings.ts';
 import { activity, problem, records } from '../signals.ts';
 import { askFiles } from './pick.ts';
 
@@ -21,6 +23,12 @@ export interface LabData {
 
 /** The embedded data set did not come from a file, whatever a file is called. */
 const isExample = ({ info }: OpenData): boolean => info.name === EXAMPLE_NAME && info.format === undefined;
+
+/** Settings that a new lab starts from: the shown run's, with what the plans and the example ask for. */
+export function labSettings(): RunConfig {
+  const shown = records.value.dataset;
+  return labConfig(config.value, shown === null || isExample(shown));
+}
 
 /** The data of the shown run; for the example what a lab needs beside it: rejected answers and a final split. */
 export async function labData(): Promise<LabData> {

@@ -1,7 +1,6 @@
 /** The list of labs and the open one: make, open, name, delete. */
 import { batch } from '@preact/signals';
 import type { PlanFacts } from '../../lab/plans.ts';
-import { labConfig } from '../../lab/plans.ts';
 import type { LabManifest, LabStore } from '../../lab/types.ts';
 import { visible } from '../../model/text.ts';
 import { stored } from '../dataset.ts';
@@ -26,9 +25,8 @@ import { EMPTY_LAB, labStatus } from '../lab/state.ts';
 import { withRun } from '../locks.ts';
 import { problemOf } from '../problems.ts';
 import { withProjectWorker } from '../project-client.ts';
-import { config } from '../settings.ts';
 import { problem, said } from '../signals.ts';
-import { importedFor, labData } from './lab-data.ts';
+import { importedFor, labData, labSettings } from './lab-data.ts';
 import { refreshReport } from './lab-report.ts';
 import { openLab } from './runs.ts';
 import { measureStorage } from './space.ts';
@@ -85,7 +83,7 @@ export async function showLab(id: string, again = false): Promise<void> {
 /** Stores the lab that the form describes, and opens it; nothing is computed yet. */
 export async function makeLab(facts: PlanFacts): Promise<void> {
   const form = draft.value;
-  const settings = labConfig(config.value);
+  const settings = labSettings();
   const { plans, arms, seeds, finalShare, faults } = readDraft(form, settings, facts);
   if (Object.keys(faults).length > 0) return;
   try {

@@ -1,6 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { labConfig } from '../../lab/plans.ts';
-import { type LabFacts, labFacts } from '../actions/lab-data.ts';
+import { type LabFacts, labFacts, labSettings } from '../actions/lab-data.ts';
 import { makeLab } from '../actions/lab-list.ts';
 import { openLab } from '../actions.ts';
 import { EXAMPLE_NAME } from '../example.ts';
@@ -35,7 +34,7 @@ export function NewLab() {
     };
   }, [dataset]);
   const form = draft.value;
-  const settings = labConfig(config.value);
+  const settings = labSettings();
   const { plans, arms, seeds, faults } = readDraft(form, settings, facts);
   const faulty = Object.keys(faults).length > 0;
   return (
@@ -56,6 +55,8 @@ export function NewLab() {
           shown run{edits.value !== null && ', as they are edited'}
           {settings.sample.n !== config.value.sample.n &&
             ` (but ${settings.sample.n} answers a prompt, which 16 negatives need)`}
+          {settings.data.limit !== config.value.data.limit &&
+            `. So that a plan takes minutes, it trains on ${settings.data.limit} of the prompts, in steps of ${settings.dpo.batch}`}
           .
         </p>
       </div>
