@@ -7,7 +7,7 @@ import { openEmbedder } from '../../src/engine/embedder.ts';
 import { loadLanguageModel } from '../../src/engine/language-model.ts';
 import type { LanguageModel, TextEmbedder } from '../../src/engine/types.ts';
 import { gradientStudy, promptGradients } from '../../src/lab/diagnosis/gradient.ts';
-import { noiseFigures, type PromptGradients } from '../../src/lab/diagnosis/gradient-noise.ts';
+import { noiseFigures, type PromptGradients, varianceCut } from '../../src/lab/diagnosis/gradient-noise.ts';
 import { diagnose } from '../../src/lab/diagnosis/index.ts';
 import { dot, Sketch } from '../../src/lab/diagnosis/sketch.ts';
 import { dpoLoss, sftLoss } from '../../src/model/loss.ts';
@@ -87,6 +87,16 @@ describe('noise of a made-up gradient', () => {
       mean: p.mean.map((x, i) => (i === 0 ? 0 : x)),
     }));
     expect(noiseFigures(lost, [1, 2], 16)).toBeNull();
+  });
+
+  test('how much less it varies with more negatives needs no mean gradient', () => {
+    // (10 + 40) / (10 + 40 / 16)
+    const cut = varianceCut(problem(200, 1), [1, 2, 4, 8, 16]);
+    expect(cut).toMatchObject({ fewest: 1, most: 16 });
+    expect(Math.abs((cut?.times.value ?? 0) / 4 - 1)).toBeLessThan(0.12);
+    expect(cut?.times.low).toBeLessThan(4);
+    expect(cut?.times.high).toBeGreaterThan(4);
+    expect(varianceCut(problem(200, 1), [4])).toBeNull();
   });
 
   test('without balanced pairs there is no direction', () => {

@@ -1,7 +1,7 @@
 /** Start, pause and stop of a lab: its events folded into the view a few times a second. */
 import { batch } from '@preact/signals';
 import type { LabEstimate, LabEvent, Split } from '../../lab/types.ts';
-import { callWorker, closeWorker, runStoredLab, WorkerCrash, workerRuns } from '../client.ts';
+import { callWorker, closeWorker, runStoredLab, WorkerCrash } from '../client.ts';
 import { host } from '../host.ts';
 import { type Doing, doing, estimating, lab, labTab, lockOf, split, suspects } from '../lab/signals.ts';
 import { LAB_STATUS_WORDS, type LabStatus, labStatus, reduceLab } from '../lab/state.ts';
@@ -13,6 +13,7 @@ import { labStore, listLabs } from './lab-list.ts';
 import { refreshReport, refreshSoon } from './lab-report.ts';
 import { announce } from './preferences.ts';
 import { measureStorage } from './space.ts';
+import { askToStop, stopAtLast } from './stopping.ts';
 
 const FOLD_EVERY_MS = 150;
 const waiting: LabEvent[] = [];
@@ -148,23 +149,12 @@ async function afterWork(id: string, part: Split): Promise<{ name: string; statu
 export async function pauseLab(): Promise<void> {
   if (doing.value !== 'working') return;
   doing.value = 'pausing';
-  await askToStop();
+  await askToStop('lab');
 }
 
 /** Stops at the next safe point and gives the memory back; after ten seconds without one, at once. */
 export async function stopLab(): Promise<void> {
   if (doing.value === 'idle' || doing.value === 'stopping') return;
   doing.value = 'stopping';
-  const patience = window.setTimeout(closeWorker, 10_000);
-  await askToStop();
-  window.clearTimeout(patience);
-}
-
-async function askToStop(): Promise<void> {
-  if (!workerRuns()) return;
-  try {
-    await callWorker((api) => api.stop());
-  } catch (error) {
-    if (!(error instanceof WorkerCrash)) problem.value = problemOf('The lab could not be stopped', error);
-  }
+  await stopAtLast('lab');
 }

@@ -1,7 +1,7 @@
 /** Start, pause, stop: one run at a time, its events folded into the view a few times a second. */
 import { batch } from '@preact/signals';
 import type { RunEvent, Stage } from '../../pipeline/types.ts';
-import { callWorker, closeWorker, runStored, WorkerCrash, workerRuns } from '../client.ts';
+import { closeWorker, runStored, WorkerCrash } from '../client.ts';
 import { host } from '../host.ts';
 import { canStart } from '../importing.ts';
 import { RunLocked, withRun } from '../locks.ts';
@@ -24,6 +24,7 @@ import { exporting } from './exports.ts';
 import { announce } from './preferences.ts';
 import { listRuns, openStage, readRecords, refreshAfter } from './runs.ts';
 import { measureStorage } from './space.ts';
+import { askToStop, stopAtLast } from './stopping.ts';
 
 /** Often enough to look live, rarely enough to leave the processor to the model. */
 const FOLD_EVERY_MS = 120;
@@ -160,23 +161,12 @@ async function finish(id: string, failure: unknown, asked: boolean): Promise<voi
 export async function pause(): Promise<void> {
   if (activity.value !== 'running') return;
   activity.value = 'pausing';
-  await askToStop();
+  await askToStop('run');
 }
 
 /** Stops at the next safe point and gives the memory back; after ten seconds without one, at once. */
 export async function stop(): Promise<void> {
   if (activity.value === 'idle' || activity.value === 'stopping') return;
   activity.value = 'stopping';
-  const patience = window.setTimeout(closeWorker, 10_000);
-  await askToStop();
-  window.clearTimeout(patience);
-}
-
-async function askToStop(): Promise<void> {
-  if (!workerRuns()) return;
-  try {
-    await callWorker((api) => api.stop());
-  } catch (error) {
-    if (!(error instanceof WorkerCrash)) problem.value = problemOf('The run could not be stopped', error);
-  }
+  await stopAtLast('run');
 }

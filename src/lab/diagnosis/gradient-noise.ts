@@ -89,6 +89,30 @@ export function noiseFigures(
   };
 }
 
+/** How many times less one prompt's gradient varies with the most negatives than with the fewest. */
+export interface VarianceCut {
+  readonly fewest: number;
+  readonly most: number;
+  readonly times: Figure;
+}
+
+/** Needs no mean gradient to relate the noise to: (P + D / fewest) / (P + D / most); null for a single k. */
+export function varianceCut(prompts: readonly PromptGradients[], ks: readonly number[]): VarianceCut | null {
+  const [fewest, most] = [ks[0], ks.at(-1)];
+  if (fewest === undefined || most === undefined || fewest === most) return null;
+  const empty = new Float32Array(0);
+  const own = pairMatrix(prompts.length, (i, j) => dot(prompts[i]?.mean ?? empty, prompts[j]?.mean ?? empty));
+  const sizes = prompts.map(({ mean: g }) => dot(g, g));
+  const halves = prompts.map((p) => p.halves);
+  const draws = prompts.map((p) => p.halves * p.negatives);
+  const [times] = resampled(prompts.length, (weights) => {
+    const draw = mean(draws, weights);
+    const spread = Math.max(0, mean(sizes, weights) - pairMean(own, weights) - mean(halves, weights));
+    return [(spread + draw / fewest) / positive(spread + draw / most)];
+  });
+  return times && Number.isFinite(times.value) ? { fewest, most, times } : null;
+}
+
 /** NaN, which is left out of intervals, for what has no root and is no divisor. */
 const positive = (x: number): number => (x > 0 ? x : Number.NaN);
 

@@ -1,11 +1,15 @@
 /** The study of gradients in plain words. */
 import type { Figure, GradientStudy } from '../types.ts';
+import type { VarianceCut } from './gradient-noise.ts';
 
 export const tooFewPrompts = (prompts: number, least: number): string =>
   `Not measured: only ${prompts} prompts have two different negatives in their pool; it takes ${least}.`;
 
-export const tooNoisy = (prompts: number): string =>
-  `Not measured: over ${prompts} prompts the mean gradient can't be told from noise, so there is nothing to relate the noise to.`;
+export function tooNoisy(prompts: number, cut: VarianceCut | null = null): string {
+  const why = `over ${prompts} prompts the mean gradient can't be told from noise, so there is nothing to relate the noise to`;
+  if (!cut) return `Not measured: ${why}.`;
+  return `How large the noise is beside the signal is not known: ${why}. The variance itself is ${figure(cut.times)} times less with k = ${cut.most} than with k = ${cut.fewest}.`;
+}
 
 /** Share of the noise of one negative that must come from the draw for more negatives to be called worth it. */
 const WORTH = 0.5;

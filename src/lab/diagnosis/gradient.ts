@@ -15,13 +15,13 @@ import { poolOf, stripLeading } from '../../pipeline/filter.ts';
 import type { PromptResponses, ResponseRecord, TokenizedRow } from '../../pipeline/types.ts';
 import type { DiagnosisInput } from '../inputs.ts';
 import type { GradientStudy } from '../types.ts';
-import { noiseFigures, type PromptGradients } from './gradient-noise.ts';
+import { noiseFigures, type PromptGradients, varianceCut } from './gradient-noise.ts';
 import { gradientVerdict, tooFewPrompts, tooNoisy } from './gradient-text.ts';
 import { type Judged, judgeOf } from './judge.ts';
 import { dot, Sketch } from './sketch.ts';
 
 const SWEEP = [1, 2, 4, 8, 16];
-const PROMPTS = { most: 96, least: 8 };
+const PROMPTS = { most: 200, least: 8 };
 /** Answers computed of a prompt: as many of each, so that few shapes are compiled. */
 const NEGATIVES = [8, 4, 2];
 /** Good and bad answers of a prompt in its balanced pairs: so many of each, some of them repeated where there are fewer. */
@@ -42,7 +42,7 @@ export interface GradientTask {
 }
 
 /**
- * On at most 96 prompts, fewer where the model is large; all with as many answers in their pool as most have, up to 8.
+ * On at most 200 prompts, fewer where the model is large; all with as many answers in their pool as most have, up to 8.
  *
  * @returns undefined where there are no answers at all
  */
@@ -70,7 +70,7 @@ export async function gradientStudy(input: DiagnosisInput): Promise<GradientStud
   const half = [...pools].sort((a, b) => a - b)[Math.floor(pools.length / 2)] ?? 0;
   const ks = SWEEP.filter((k) => k <= half);
   const figures = noiseFigures(computed, ks, config.dpo.batch);
-  if (!figures) return { points: [], verdict: tooNoisy(tasks.length) };
+  if (!figures) return { points: [], verdict: tooNoisy(tasks.length, varianceCut(computed, ks)) };
   const { noise, draw, cosine, fromPrompts, slope, direction } = figures;
   const study = {
     points: noise.flatMap((figure, i) => {
