@@ -9,16 +9,22 @@ import tablesCss from './styles/tables.css?raw';
 import tokensCss from './styles/tokens.css?raw';
 import { visible } from './text.ts';
 
+/** Our own files alone, in which no tag can end: text that is not ours never comes here. */
+const CSS = `\n${tokensCss}\n${pageCss}\n${reportCss}\n${tablesCss}\n${chartsCss}`;
+/** What the renderer leaves of an empty style element: it would escape a style's text as any other. */
+const EMPTY_STYLE = '<style></style>';
+
 /** The whole document, with its doctype. */
 export function reportPage(report: LabReport): string {
-  return `<!doctype html>\n${renderToString(<Document report={report} />)}\n`;
+  const html = renderToString(<Document report={report} />);
+  // The head comes first, and texts are escaped: the first is ours.
+  return `<!doctype html>\n${html.replace(EMPTY_STYLE, () => `<style>${CSS}</style>`)}\n`;
 }
 
 /** Nothing of the page may be fetched or run, whatever text it holds. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 function Document({ report }: { report: LabReport }) {
-  const css = `\n${tokensCss}\n${pageCss}\n${reportCss}\n${tablesCss}\n${chartsCss}`;
   return (
     <html lang="en">
       <head>
@@ -27,8 +33,7 @@ function Document({ report }: { report: LabReport }) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="referrer" content="no-referrer" />
         <title>{visible(report.title)}</title>
-        {/* Our own files alone, in which no tag can end: text that is not ours never comes here. */}
-        <style dangerouslySetInnerHTML={{ __html: css }} />
+        <style />
       </head>
       <body>
         <main>
